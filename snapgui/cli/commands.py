@@ -1,0 +1,224 @@
+"""What each verb does: read facts, plan, run, print."""
+
+import argparse
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from pathlib import Path
+
+from snapgui.cli.output import Console, finding_record, findings_text, plan_record, plan_text
+from snapgui.cli.records import snapshot_record, tree_record, vm_record
+from snapgui.cli.treetext import tree_lines
+from snapgui.hypervisor import inventory, snapshots
+from snapgui.hypervisor.connection import Connection, default_uri
+from snapgui.model.errors import Broken, Refused
+from snapgui.model.plan import Plan
+from snapgui.model.records import Snapshot, Then
+from snapgui.model.text import QT_TRANSLATE_NOOP
+from snapgui.operations import delete as deleting
+from snapgui.operations import edit as editing
+from snapgui.operations import revert as reverting
+from snapgui.operations import take as taking
+from snapgui.operations import undo as undoing
+from snapgui.operations.choice import KindWish, MemoryWish, choose
+from snapgui.operations.doctor import examine
+from snapgui.operations.facts import Facts, read_changed, read_facts
+from snapgui.operations.history import Experience, History
+from snapgui.operations.outcome import Outcome
+from snapgui.operations.pipeline import run
+
+DONE, FAILED = 0, 1
+_POLL_S = 0.2
+
+
+def list_vms(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui list``."""
+    with _connection(options) as connection:
+        vms = inventory.list_vms(connection)
+        record = {"uri": connection.uri, "vms": [{**vm_record(vm), "snapshots": vm.snapshots} for vm in vms]}
+    width = max((len(vm.name) for vm in vms), default=0)
+    lines = [f"{vm.name:<{width}}  {vm.state.value:<13} {vm.snapshots} snapshots" for vm in vms]
+    console.result(record, "\n".join(lines) or "No VMs.")
+    return DONE
+
+
+def tree(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui tree VM``."""
+    with _connection(options) as connection:
+        vm_uuid = connection.find(options.vm)
+        vm = inventory.read_vm(connection, vm_uuid)
+        found = snapshots.read_tree(connection, vm_uuid)
+        changed = read_changed(connection, vm, found, inventory.read_current_machine(connection, vm_uuid))
+    console.result(tree_record(vm, found, changed=changed), "\n".join(tree_lines(vm, found, changed)))
+    return DONE
+
+
+def take(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui take VM [NAME]``."""
+    if options.name is not None and not options.name.strip():
+        options.name = " "  # an empty name was given, which is not the same as none
+    request = taking.TakeRequest(
+        options.name or "",
+        options.description,
+        KindWish(options.kind),
+        MemoryWish(options.memory),
+        tuple(options.disk),
+        quiesce=options.quiesce,
+    )
+
+    def show(facts: Facts, outcome: Outcome) -> None:
+        snapshot = _snapshot(outcome)
+        record = snapshot_record(snapshot, current=True, parent=snapshot.parent)
+        record["guest_paused_s"] = _rounded(outcome.guest_paused_s)
+        record["bytes_written"] = outcome.saved_bytes
+        record["files"] = list(outcome.files)
+        record["why"] = str(choose(facts, request.kind, request.memory, dict(request.disks)).why)
+        console.result(record, f"Took “{snapshot.name}” of {facts.vm.name}: {outcome.text}.")
+
+    return _change(options, console, lambda facts: taking.plan(facts, request, _experience(facts)), show)
+
+
+def edit(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui edit VM NAME``."""
+    if options.title is None and options.description is None:
+        console.say("snapgui: nothing to edit: give --title or --description.")
+        return 2
+    request = editing.EditRequest(options.name, options.title, options.description)
+
+    def show(facts: Facts, outcome: Outcome) -> None:
+        snapshot = _snapshot(outcome)
+        current = facts.tree.current == snapshot.name
+        record = snapshot_record(snapshot, current=current, parent=snapshot.parent)
+        console.result(record, f"Edited “{snapshot.name}” of {facts.vm.name}.")
+
+    return _change(options, console, lambda facts: editing.plan(facts, request), show)
+
+
+def revert(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui revert VM NAME``."""
+    safety = False if options.no_safety else True if options.safety is not None else None
+    request = reverting.RevertRequest(
+        options.name, Then(options.then), safety, options.safety or "", force=options.force
+    )
+
+    def show(facts: Facts, outcome: Outcome) -> None:
+        snapshot = _snapshot(outcome)
+        record = snapshot_record(snapshot, current=True, parent=snapshot.parent)
+        record["guest_paused_s"] = _rounded(outcome.guest_paused_s)
+        record["safety"] = None if outcome.safety is None else outcome.safety.name
+        kept = "" if outcome.safety is None else f" The state before is kept in “{outcome.safety.name}”."
+        console.result(record, f"Reverted {facts.vm.name} to “{snapshot.name}”: {outcome.text}.{kept}")
+
+    return _change(options, console, lambda facts: reverting.plan(facts, request), show)
+
+
+def delete(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui delete VM NAME...``."""
+    request = deleting.DeleteRequest(tuple(options.names), options.with_children, options.children_only)
+
+    def show(facts: Facts, outcome: Outcome) -> None:
+        names = ", ".join(f"“{name}”" for name in outcome.deleted)
+        record = {"vm": vm_record(facts.vm), "deleted": list(outcome.deleted)}
+        console.result(record, f"Deleted {names} of {facts.vm.name}.")
+
+    return _change(options, console, lambda facts: deleting.plan(facts, request), show)
+
+
+def undo(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui undo VM``."""
+
+    def show(facts: Facts, outcome: Outcome) -> None:
+        record = {"vm": vm_record(facts.vm), "undone": list(outcome.deleted)}
+        console.result(record, f"Undid the revert of {facts.vm.name}: {outcome.text}.")
+
+    history = History()
+    try:
+        return _change(options, console, lambda facts: undoing.plan(facts, undoing.undoable(facts, history)), show)
+    finally:
+        history.close()
+
+
+def doctor(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui doctor VM``."""
+    with _connection(options) as connection:
+        findings = examine(read_facts(connection, connection.find(options.vm)))
+    console.result({"findings": [finding_record(finding) for finding in findings]}, findings_text(findings))
+    return DONE
+
+
+def demo(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui demo``."""
+    from snapgui.demo.demonstration import run_demo  # noqa: PLC0415 - no other verb needs it
+
+    return run_demo(None if options.tour is None else Path(options.tour), clean=options.clean, say=console.say)
+
+
+def _connection(options: argparse.Namespace) -> Connection:
+    return Connection(options.connect or default_uri())
+
+
+def _change(
+    options: argparse.Namespace,
+    console: Console,
+    make_plan: Callable[[Facts], Plan],
+    show: Callable[[Facts, Outcome], None],
+) -> int:
+    with _connection(options) as connection:
+        facts = read_facts(connection, connection.find(options.vm))
+        plan = make_plan(facts)
+        if getattr(options, "dry_run", False):
+            console.result(plan_record(plan), plan_text(plan))
+            return FAILED if plan.blockers else DONE
+        if plan.blockers:
+            raise Refused(plan.blockers[0].text)
+        console.warnings(plan)
+        outcome = _run_patiently(plan, facts, connection, console)
+        show(facts, outcome)
+    return DONE
+
+
+def _run_patiently(plan: Plan, facts: Facts, connection: Connection, console: Console) -> Outcome:
+    """Run in a second thread, so that Ctrl-C is heard: it cancels what can be cancelled, and waits for the rest."""
+    cancel = threading.Event()
+    history = History()
+    try:
+        with ThreadPoolExecutor(1, "change") as pool:
+            future = pool.submit(run, plan, facts, connection, history, console.progress, cancel)
+            try:
+                return _wait(future, cancel, plan, console)
+            finally:
+                console.done()
+    finally:
+        history.close()
+
+
+def _wait(future: "Future[Outcome]", cancel: threading.Event, plan: Plan, console: Console) -> Outcome:
+    while True:
+        try:
+            return future.result(_POLL_S)
+        except NotYet:
+            if future.done():
+                return future.result()
+        except KeyboardInterrupt:
+            cancel.set()
+            if not plan.cancellable:
+                console.say("snapgui: this step cannot be cancelled; waiting for it to end safely.")
+
+
+def _snapshot(outcome: Outcome) -> Snapshot:
+    if outcome.snapshot is None:
+        raise Broken(QT_TRANSLATE_NOOP("errors", "The snapshot could not be read back."))
+    return outcome.snapshot
+
+
+def _experience(facts: Facts) -> Experience:
+    history = History()
+    try:
+        return history.experience(facts.uri)
+    finally:
+        history.close()
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

@@ -1,0 +1,172 @@
+"""``snapgui``: without a verb the window, with one the same operation on the command line."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Never
+
+from snapgui import __version__
+from snapgui.cli import commands
+from snapgui.cli.output import Console, printable
+from snapgui.model.errors import Cancelled, SnapguiError
+from snapgui.model.records import Place, Then
+from snapgui.operations.choice import KindWish, MemoryWish
+
+DONE, FAILED, USAGE, CANCELLED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0 done, 1 refused or failed, 2 usage, 130 cancelled."""
+    options = parser().parse_args(arguments)
+    if options.verb is None:
+        from snapgui.ui.application import run_window  # noqa: PLC0415 - Qt is not needed by any verb
+
+        return run_window(options.connect, options.vm, debug=options.debug)
+    console = Console(json=getattr(options, "json", False), progress=getattr(options, "progress", "none"))
+    try:
+        status: int = options.run(options, console)
+    except Cancelled as error:
+        console.error(error)
+        return CANCELLED
+    except SnapguiError as error:
+        console.error(error)
+        return FAILED
+    except KeyboardInterrupt:
+        return CANCELLED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FAILED
+    return status
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all verbs."""
+    root = _Parser(prog="snapgui", description="Snapshots of libvirt virtual machines, as a tree.")
+    root.add_argument("--version", action="version", version=f"snapgui {__version__}")
+    root.add_argument("-c", "--connect", metavar="URI", help="hypervisor to connect to, as in virsh")
+    root.add_argument("--vm", metavar="VM", help="open the window with this VM selected")
+    root.add_argument("--debug", action="store_true", help="write everything into the log")
+    verbs = root.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=_Parser)
+    _add_reading(verbs)
+    _add_take(verbs)
+    _add_edit(verbs)
+    _add_revert(verbs)
+    _add_delete(verbs)
+    _add_doctor(verbs)
+    _add_undo(verbs)
+    _add_demo(verbs)
+    return root
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with two repairs: what it quotes is printable, and an optional NAME may stand behind options."""
+
+    def error(self, message: str) -> Never:
+        super().error(printable(message))
+
+    def _match_arguments_partial(self, actions: Sequence[argparse.Action], pattern: str) -> list[int]:
+        """Leave an argument that found nothing for later while options follow, as Python 3.13 does by itself."""
+        counts: list[int] = super()._match_arguments_partial(actions, pattern)
+        while "O" in pattern and counts and counts[-1] == 0:
+            counts.pop()
+        return counts
+
+
+def _add_reading(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    listing = verbs.add_parser("list", help="list the VMs")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(run=commands.list_vms)
+    tree = verbs.add_parser("tree", help="print the snapshot tree of a VM")
+    tree.add_argument("vm", metavar="VM", help="name or UUID")
+    tree.add_argument("--json", action="store_true", help="print JSON")
+    tree.set_defaults(run=commands.tree)
+
+
+def _add_take(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    take = verbs.add_parser("take", help="take a snapshot")
+    take.add_argument("vm", metavar="VM", help="name or UUID")
+    take.add_argument("name", metavar="NAME", nargs="?", default=None, help="proposed where it is left out")
+    take.add_argument("--description", metavar="TEXT", default="")
+    take.add_argument("--kind", choices=[kind.value for kind in KindWish], default=KindWish.AUTO.value)
+    take.add_argument("--memory", choices=[memory.value for memory in MemoryWish], default=MemoryWish.AUTO.value)
+    take.add_argument("--quiesce", action="store_true", help="have the guest agent flush the file systems")
+    take.add_argument(
+        "--disk",
+        metavar="TARGET=internal|external|none",
+        action="append",
+        default=[],
+        type=_disk_place,
+        help="how one disk is held; may be given several times",
+    )
+    _add_changing(take)
+    take.set_defaults(run=commands.take)
+
+
+def _disk_place(text: str) -> tuple[str, Place]:
+    target, _, place = text.partition("=")
+    try:
+        return target, Place(place)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{printable(text)!r} is not TARGET=internal|external|none") from error
+
+
+def _add_edit(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    edit = verbs.add_parser("edit", help="edit title and description of a snapshot")
+    edit.add_argument("vm", metavar="VM", help="name or UUID")
+    edit.add_argument("name", metavar="NAME")
+    edit.add_argument("--title", metavar="TEXT", help="shown instead of the name; empty shows the name again")
+    edit.add_argument("--description", metavar="TEXT")
+    _add_changing(edit, dry_run=False)
+    edit.set_defaults(run=commands.edit)
+
+
+def _add_revert(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    revert = verbs.add_parser("revert", help="go back to a snapshot")
+    revert.add_argument("vm", metavar="VM", help="name or UUID")
+    revert.add_argument("name", metavar="NAME")
+    revert.add_argument("--then", choices=[then.value for then in Then], default=Then.AS_TAKEN.value)
+    safety = revert.add_mutually_exclusive_group()
+    safety.add_argument("--safety", metavar="NAME", help="name of the snapshot of the current state taken first")
+    safety.add_argument("--no-safety", action="store_true", help="let the current state be lost")
+    revert.add_argument("--force", action="store_true", help="also where libvirt calls it risky")
+    _add_changing(revert)
+    revert.set_defaults(run=commands.revert)
+
+
+def _add_delete(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    delete = verbs.add_parser("delete", help="delete snapshots")
+    delete.add_argument("vm", metavar="VM", help="name or UUID")
+    delete.add_argument("names", metavar="NAME", nargs="+")
+    below = delete.add_mutually_exclusive_group()
+    below.add_argument("--with-children", action="store_true", help="and all snapshots below them")
+    below.add_argument("--children-only", action="store_true", help="only the snapshots below them")
+    _add_changing(delete)
+    delete.set_defaults(run=commands.delete)
+
+
+def _add_doctor(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    doctor = verbs.add_parser("doctor", help="say beforehand what stands in the way of snapshots")
+    doctor.add_argument("vm", metavar="VM", help="name or UUID")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    doctor.set_defaults(run=commands.doctor)
+
+
+def _add_undo(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    undo = verbs.add_parser("undo", help="undo the last revert that a safety snapshot can undo")
+    undo.add_argument("vm", metavar="VM", help="name or UUID")
+    _add_changing(undo)
+    undo.set_defaults(run=commands.undo)
+
+
+def _add_demo(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    demo = verbs.add_parser("demo", help="show everything on an own hypervisor with a tiny guest")
+    demo.add_argument("--tour", metavar="DIR", help="drive the window unattended, save screenshots to DIR")
+    demo.add_argument("--clean", action="store_true", help="remove what the demonstration left in the cache")
+    demo.set_defaults(run=commands.demo)
+
+
+def _add_changing(verb: argparse.ArgumentParser, *, dry_run: bool = True) -> None:
+    verb.add_argument("--json", action="store_true", help="print the result as JSON")
+    verb.add_argument("--progress", choices=("auto", "plain", "json", "none"), default="auto")
+    if dry_run:
+        verb.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")

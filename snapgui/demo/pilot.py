@@ -1,0 +1,153 @@
+"""Drives the real window from a thread of its own: clicks, types, waits, looks, takes pictures."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QImage, QPainter
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QToolButton, QWidget
+
+from snapgui.demo.errors import GuestError
+from snapgui.ui.main_window import MainWindow
+
+Result = TypeVar("Result")
+PATIENCE_S = 60.0
+LOOK_S = 0.03
+BEAT_MS = 10
+
+
+class Pilot(QObject):
+    """Every call is made on another thread than the window's, and waits for the window."""
+
+    _wanted = Signal(object)
+
+    def __init__(self, window: MainWindow, pictures: Path) -> None:
+        super().__init__(window)
+        self.window = window
+        self._pictures = pictures
+        self._number = 0
+        self.longest_gap_s = 0.0
+        self._beat_at = time.monotonic()
+        self._measuring = False
+        self._wanted.connect(self._serve, Qt.ConnectionType.QueuedConnection)
+        beat = QTimer(self)
+        beat.setTimerType(Qt.TimerType.PreciseTimer)
+        beat.timeout.connect(self._on_beat)
+        beat.start(BEAT_MS)
+
+    def do(self, work: Callable[[], Result]) -> Result:
+        """Run something in the window's thread and return what it returns."""
+        future: Future[Result] = Future()
+        self._wanted.emit((future, work))
+        return future.result(PATIENCE_S)
+
+    def wait(self, what: str, condition: Callable[[], bool], patience: float = PATIENCE_S) -> None:
+        """Wait until a condition holds in the window; raise GuestError with ``what`` where it never does."""
+        deadline = time.monotonic() + patience
+        while not self.do(condition):
+            if time.monotonic() > deadline:
+                raise GuestError(f"The window never showed: {what}.")
+            time.sleep(LOOK_S)
+
+    def picture(self, name: str) -> Path:
+        """Save what the screen shows as the next numbered picture."""
+        image = self.do(self._grab)
+        self._number += 1
+        path = self._pictures / f"{self._number:02d}-{name}.png"
+        image.save(str(path))
+        return path
+
+    def measure(self, on: bool) -> None:
+        """Begin or end to look for gaps in the window's beat."""
+        self.do(lambda: self._measure(on))
+
+    def trigger(self, name: str) -> None:
+        """Use an action as a user does: by its toolbar button where it has one, else by its shortcut or menu."""
+        action = self.window.actions_[name]
+        buttons = [button for button in self.do(self._tool_buttons) if button.defaultAction() is action]
+        if buttons:
+            self.click(buttons[0])
+        else:
+            self.do(action.trigger)
+
+    def click(self, widget: QWidget, at: QPoint | None = None) -> None:
+        """Press and release the left button on a widget."""
+        left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        self.do(lambda: QTest.mouseClick(widget, left, none, at or widget.rect().center()))
+
+    def click_node(self, name: str | None) -> None:
+        """Click on a card of the graph (None: "You are here")."""
+        graph = self.window.pane.graph
+        index = self.do(lambda: self.window.pane.model.index_of(name))
+        self.do(lambda: graph.scrollTo(index))
+        place = self.do(lambda: graph.visualRect(index).center())
+        self.click(graph.viewport(), place)
+
+    def type(self, text: str) -> None:
+        """Type into whatever has the focus."""
+        for number, line in enumerate(text.split("\n")):
+            if number:
+                self.key(Qt.Key.Key_Return)
+            self.do(lambda line=line: QTest.keyClicks(self._focus(), line))  # type: ignore[misc]
+
+    def key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+        """Press one key in whatever has the focus."""
+        self.do(lambda: QTest.keyClick(self._focus(), key, modifiers))
+
+    def dialog(self) -> QDialog:
+        """Wait for a dialog and return it."""
+        self.wait("a dialog", lambda: self._dialog() is not None)
+        found = self.do(self._dialog)
+        if found is None:
+            raise GuestError("The dialog went away.")
+        return found
+
+    def press(self, dialog: QDialog, text: str) -> None:
+        """Click a button of a dialog by its words."""
+        buttons = self.do(lambda: dialog.findChildren(QAbstractButton))
+        found = [button for button in buttons if button.text().replace("&", "") == text]
+        if not found:
+            raise GuestError(f"The dialog has no button “{text}”.")
+        self.click(found[0])
+
+    def _tool_buttons(self) -> list[QToolButton]:
+        return [button for button in self.window.findChildren(QToolButton) if button.isVisible()]
+
+    def _dialog(self) -> QDialog | None:
+        shown = [widget for widget in QApplication.topLevelWidgets() if isinstance(widget, QDialog)]
+        return next((widget for widget in shown if widget.isVisible()), None)
+
+    def _focus(self) -> QWidget:
+        dialog = self._dialog() or self.window
+        return QApplication.focusWidget() or dialog.focusWidget() or dialog
+
+    def _grab(self) -> QImage:
+        dialog = self._dialog()
+        picture = self.window.grab()
+        if dialog is not None:
+            place = dialog.mapToGlobal(QPoint(0, 0)) - self.window.mapToGlobal(QPoint(0, 0))
+            shown = dialog.grab()
+            painter = QPainter(picture)
+            painter.drawPixmap(place, shown)
+            painter.end()
+        return picture.toImage()
+
+    def _serve(self, wanted: tuple["Future[object]", Callable[[], object]]) -> None:
+        future, work = wanted
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 - it is raised again in the thread that asked
+            future.set_exception(error)
+
+    def _measure(self, on: bool) -> None:
+        self._measuring, self._beat_at = on, time.monotonic()
+
+    def _on_beat(self) -> None:
+        now = time.monotonic()
+        if self._measuring:
+            self.longest_gap_s = max(self.longest_gap_s, now - self._beat_at)
+        self._beat_at = now

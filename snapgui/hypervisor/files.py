@@ -1,0 +1,60 @@
+"""Files beside the images, on the hypervisor's machine: what is there, how much room, and how to remove one.
+
+Locally by the file system where this user may look; else through libvirt's storage pools, which are refreshed first.
+"""
+
+import contextlib
+import os
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import libvirt
+
+from snapgui.hypervisor.connection import Connection
+from snapgui.hypervisor.statistics import is_local
+from snapgui.model.records import Directory
+
+
+def look(connection: Connection, directory: str) -> Directory:
+    """Return what lies in a directory and how much room it has; None for what nobody tells."""
+    if is_local(connection):
+        with contextlib.suppress(OSError):
+            system = os.statvfs(directory)
+            free = system.f_bavail * system.f_frsize
+            return Directory(directory, frozenset(entry.name for entry in Path(directory).iterdir()), free)
+    pool = _pool(connection, directory)
+    if pool is None:
+        return Directory(directory)
+    names = frozenset(volume.name() for volume in pool.listAllVolumes(0))
+    return Directory(directory, names, int(pool.info()[3]))
+
+
+def exists(connection: Connection, path: str) -> bool | None:
+    """Whether a file exists, or None where nobody tells."""
+    names = look(connection, str(PurePosixPath(path).parent)).names
+    return None if names is None else PurePosixPath(path).name in names
+
+
+def remove(connection: Connection, path: str) -> bool:
+    """Remove a file; return whether it is gone. Raises nothing for one that is not there."""
+    if is_local(connection):
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            Path(path).unlink()
+        if exists(connection, path) is False:
+            return True
+    pool = _pool(connection, str(PurePosixPath(path).parent))
+    if pool is None:
+        return False
+    with contextlib.suppress(libvirt.libvirtError):
+        pool.storageVolLookupByName(PurePosixPath(path).name).delete(0)
+    return exists(connection, path) is False
+
+
+def _pool(connection: Connection, directory: str) -> Any | None:
+    """Return the active pool of a directory with a fresh list of its files."""
+    try:
+        pool = connection.libvirt.storagePoolLookupByTargetPath(directory)
+        pool.refresh(0)
+    except libvirt.libvirtError:
+        return None
+    return pool

@@ -1,0 +1,1 @@
+"""Reads disk images from byte sources; knows neither libvirt nor Qt."""

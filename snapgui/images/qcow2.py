@@ -1,0 +1,125 @@
+"""The head of a qcow2 image: its header, its table of internal snapshots, and the first-level tables (L1).
+
+Format: QEMU's docs/interop/qcow2.rst, sections "Header", "Snapshots", "Cluster mapping". Images may be crafted or
+truncated: every size and place is checked against the file before anything is read or allocated.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from snapgui.images.source import ByteSource
+
+MAGIC = b"QFI\xfb"
+MOST_SNAPSHOTS = 65536
+LARGEST_L1 = 32 * 2**20
+"""Bytes; QEMU itself refuses larger ones (QCOW_MAX_L1_SIZE)."""
+LARGEST_SNAPSHOT_TABLE = 64 * 2**20
+OFFSET_MASK = 0x00FF_FFFF_FFFF_FE00
+"""Bits of an L1 entry that say where the L2 table lies; bit 63 flips when snapshots come and go."""
+
+_HEADER = struct.Struct(">4sIQIIQIIQQIIQ")
+_SNAPSHOT = struct.Struct(">QIHHIIQII")
+_MEMORY_BYTES = struct.Struct(">Q")
+_CLUSTER_BITS = range(9, 22)
+
+
+class ImageError(Exception):
+    """The file is not a qcow2 image that can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSnapshot:
+    """One entry of the snapshot table. Sizes are bytes."""
+
+    identity: str
+    name: str
+    l1_offset: int
+    l1_entries: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Qcow2Head:
+    """What the header says. Sizes and offsets are bytes."""
+
+    version: int
+    cluster_bytes: int
+    virtual_bytes: int
+    l1_offset: int
+    l1_entries: int
+    backing_file: str
+    snapshots: tuple[ImageSnapshot, ...]
+
+
+def read_head(source: ByteSource) -> Qcow2Head:
+    """Return header and snapshot table; raise ImageError for anything else than a sound qcow2 image."""
+    raw = source.read(0, _HEADER.size)
+    if len(raw) < _HEADER.size or not raw.startswith(MAGIC):
+        raise ImageError("not a qcow2 image")
+    (_, version, backing_at, backing_bytes, bits, virtual, _, entries, l1_at, _, _, count, table_at) = _HEADER.unpack(
+        raw
+    )
+    if version not in (2, 3) or bits not in _CLUSTER_BITS or count > MOST_SNAPSHOTS:
+        raise ImageError("the qcow2 header makes no sense")
+    backing = _bytes(source, backing_at, backing_bytes, most=1023).decode("utf-8", "replace") if backing_at else ""
+    snapshots = _snapshots(source, table_at, count)
+    return Qcow2Head(version, 1 << bits, virtual, l1_at, entries, backing, snapshots)
+
+
+def same_as_snapshot(source: ByteSource, name: str) -> bool | None:
+    """Whether nothing was written since the internal snapshot ``name`` was taken or reverted to.
+
+    Taking copies the L1 table and reverting copies it back; the first write after either replaces an L2 table and
+    so changes an L1 entry. None where the image has no such snapshot. Only for images that no VM has open: the
+    active table of a running VM is written late.
+    """
+    head = read_head(source)
+    snapshot = next((entry for entry in head.snapshots if entry.name == name), None)
+    if snapshot is None:
+        return None
+    active = _l1(source, head.l1_offset, head.l1_entries)
+    frozen = _l1(source, snapshot.l1_offset, snapshot.l1_entries)
+    longest = max(len(active), len(frozen))
+    return _padded(active, longest) == _padded(frozen, longest)
+
+
+def untouched(source: ByteSource) -> bool:
+    """Whether nothing was ever written to an image (an overlay): its L1 table is empty."""
+    head = read_head(source)
+    return not any(_l1(source, head.l1_offset, head.l1_entries))
+
+
+def _snapshots(source: ByteSource, offset: int, count: int) -> tuple[ImageSnapshot, ...]:
+    found: list[ImageSnapshot] = []
+    end = offset + LARGEST_SNAPSHOT_TABLE
+    for _ in range(count):
+        fields = _SNAPSHOT.unpack(_bytes(source, offset, _SNAPSHOT.size, most=_SNAPSHOT.size))
+        l1_at, entries, id_bytes, name_bytes, _, _, _, memory, extra_bytes = fields
+        body = _bytes(source, offset + _SNAPSHOT.size, extra_bytes + id_bytes + name_bytes, most=2**20)
+        extra, rest = body[:extra_bytes], body[extra_bytes:]
+        if len(extra) >= _MEMORY_BYTES.size:
+            (memory,) = _MEMORY_BYTES.unpack_from(extra)
+        identity, name = rest[:id_bytes].decode("utf-8", "replace"), rest[id_bytes:].decode("utf-8", "replace")
+        found.append(ImageSnapshot(identity, name, l1_at, entries, memory))
+        offset += (_SNAPSHOT.size + len(body) + 7) // 8 * 8
+        if offset > end:
+            raise ImageError("the snapshot table is too large")
+    return tuple(found)
+
+
+def _l1(source: ByteSource, offset: int, entries: int) -> list[int]:
+    raw = _bytes(source, offset, entries * 8, most=LARGEST_L1)
+    return [entry & OFFSET_MASK for (entry,) in struct.iter_unpack(">Q", raw)]
+
+
+def _padded(entries: list[int], length: int) -> list[int]:
+    return entries + [0] * (length - len(entries))
+
+
+def _bytes(source: ByteSource, offset: int, length: int, most: int) -> bytes:
+    if length > most or offset + length > source.size:
+        raise ImageError("the image is truncated or damaged")
+    raw = source.read(offset, length)
+    if len(raw) != length:
+        raise ImageError("the image is truncated or damaged")
+    return raw

@@ -1,0 +1,52 @@
+"""Where the bytes of an image come from: a size and ranged reads, nothing else."""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+
+class ByteSource(Protocol):
+    """An image file that can be read in pieces, wherever it lies."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return ``length`` bytes from ``offset``; fewer only at the end of the file. Raises OSError."""
+
+    def close(self) -> None:
+        """Give it back."""
+
+
+class LocalFile:
+    """A file of this machine, opened for reading only; takes none of QEMU's locks."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file (or on the block device)."""
+        return os.lseek(self._fd, 0, os.SEEK_END)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return ``length`` bytes from ``offset``; fewer only at the end of the file."""
+        chunks = []
+        while length > 0 and (chunk := os.pread(self._fd, length, offset)):
+            chunks.append(chunk)
+            offset, length = offset + len(chunk), length - len(chunk)
+        return b"".join(chunks)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        self.close()

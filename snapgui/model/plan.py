@@ -1,0 +1,107 @@
+"""A plan: what an operation will do, lose and need, as a value that can be shown, printed and compared."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from snapgui.model.progress import Phase
+from snapgui.model.records import DiskRequest, Kind, Then
+from snapgui.model.text import Text
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    BLOCKER = "blocker"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something the user should know before; ``code`` is stable for scripts, ``fix`` says what can be done."""
+
+    code: str
+    severity: Severity
+    text: Text
+    fix: Text | None = None
+
+
+class Verb(StrEnum):
+    """What one step does to the hypervisor."""
+
+    TAKE = "take"
+    MARK = "mark"
+    VERIFY = "verify"
+    REVERT = "revert"
+    STOP = "stop"
+    CLEAN = "clean"
+    DELETE = "delete"
+    EDIT = "edit"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change, with the phases that will be seen and the ``virsh`` command that does the same.
+
+    ``snapshot`` and ``created`` say which snapshot is meant: a name may be reused between planning and running.
+    ``title`` and ``description`` None leave what is there.
+    """
+
+    verb: Verb
+    text: Text
+    snapshot: str = ""
+    created: datetime | None = None
+    phases: tuple[Phase, ...] = ()
+    cancellable: bool = False
+    virsh: tuple[str, ...] = ()
+    title: str | None = None
+    description: str | None = None
+    safety: bool = False
+    then: Then = Then.AS_TAKEN
+    force: bool = False
+    kind: Kind = Kind.INTERNAL
+    memory_file: str = ""
+    disks: tuple[DiskRequest, ...] = ()
+    live: bool = False
+    quiesce: bool = False
+
+
+class Operation(StrEnum):
+    """What a user asks for."""
+
+    TAKE = "take"
+    REVERT = "revert"
+    DELETE = "delete"
+    EDIT = "edit"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything an operation is going to do. Plans with a blocker are never run. ``freed``: bytes, None unknown."""
+
+    operation: Operation
+    vm_uuid: str
+    vm_name: str
+    title: Text
+    steps: tuple[Step, ...] = ()
+    losses: tuple[Text, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[Text, ...] = field(default=())
+    freed: int | None = None
+
+    @property
+    def blockers(self) -> tuple[Finding, ...]:
+        """What stands in the way."""
+        return tuple(finding for finding in self.findings if finding.severity is Severity.BLOCKER)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What does not stand in the way but may surprise."""
+        return tuple(finding for finding in self.findings if finding.severity is Severity.WARNING)
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether some step can be called off cleanly."""
+        return any(step.cancellable for step in self.steps)

@@ -1,0 +1,1 @@
+"""What a user does: plan, then run; jobs, lanes and history."""

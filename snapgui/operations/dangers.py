@@ -1,0 +1,159 @@
+"""What going back to a snapshot or deleting it would destroy, known before. Pure functions over facts.
+
+libvirt itself allows some of this, and finds the rest in the middle of its work (libvirt-facts 5 and 6).
+"""
+
+from collections.abc import Container, Iterator
+
+from snapgui.model.names import suits_qemu
+from snapgui.model.plan import Finding
+from snapgui.model.records import Kind, Place, Snapshot
+from snapgui.model.text import QT_TRANSLATE_NOOP, Text
+from snapgui.operations.doctor import blocker, dotted, names_are_jobs
+from snapgui.operations.facts import Facts, is_missing
+
+EXTERNAL_DELETE = (9, 0, 0)
+"""The first libvirt that deletes external snapshots."""
+
+
+def revert_findings(facts: Facts, snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Return what matters before going back to ``snapshot``."""
+    return (
+        *_external_revert_findings(facts, snapshot),
+        *_overlay_findings(facts, snapshot),
+        *_missing_findings(facts, snapshot),
+        *_discarded_findings(facts, snapshot),
+        *_managed_save_blocker(facts),
+    )
+
+
+def delete_findings(facts: Facts, snapshot: Snapshot, gone: Container[str] = ()) -> tuple[Finding, ...]:
+    """Return what matters before ``snapshot`` is deleted, after those in ``gone`` have been."""
+    if snapshot.kind is Kind.INTERNAL:
+        return (*_overlay_findings(facts, snapshot), *_name_findings(facts, snapshot))
+    return (*_external_delete_findings(facts, snapshot, gone), *_lent_findings(facts, snapshot))
+
+
+def _external_revert_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
+    if snapshot.kind is not Kind.INTERNAL and not facts.capabilities.external_revert:
+        yield blocker(
+            "no-external-revert",
+            QT_TRANSLATE_NOOP(
+                "doctor", "“{name}” is an external snapshot; this libvirt ({version}) cannot revert to one."
+            ).format(name=snapshot.label, version=dotted(facts.capabilities.libvirt)),
+            QT_TRANSLATE_NOOP(
+                "doctor", "libvirt 9.9 or newer can. A copy of the snapshot's files can be started as another VM."
+            ),
+        )
+
+
+def _missing_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
+    """libvirt switches the guest off first, and finds out then that a file is not there, or one of its bases."""
+    if snapshot.kind is Kind.INTERNAL:
+        return
+    line = (facts.tree[name] for name in facts.tree.path(snapshot.name))
+    needed = dict.fromkeys(disk.source for above in line for disk in above.disks if disk.place is Place.EXTERNAL)
+    for path in (*needed, *([snapshot.memory_file] if snapshot.memory_file else [])):
+        if is_missing(facts, path):
+            text = QT_TRANSLATE_NOOP("doctor", "A file that “{name}” needs is missing: {path}.")
+            yield blocker("file-missing", text.format(name=snapshot.label, path=path))
+
+
+def _external_delete_findings(facts: Facts, snapshot: Snapshot, gone: Container[str]) -> Iterator[Finding]:
+    """What libvirt finds out in the middle, or never (libvirt-facts 6)."""
+    tree, native = facts.tree, facts.capabilities.external_revert
+    children = [name for name in tree.children(snapshot.name) if name not in gone]
+    parent = tree.parent(snapshot.name)
+    active = snapshot.name in tree.path(tree.current)
+    if facts.capabilities.libvirt < EXTERNAL_DELETE:
+        yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "this libvirt cannot delete external snapshots"))
+    elif parent is not None and tree[parent].kind is not Kind.EXTERNAL:
+        yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "its parent is an internal snapshot"))
+    elif len(children) > 1:
+        yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "several snapshots branch off from it"))
+    elif tree.current == snapshot.name and children:
+        yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "the current state branches off from it"))
+    elif children and not active:
+        yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "it lies in a branch that the VM does not run on"))
+    elif not native and not active:
+        yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "this libvirt deletes only what the VM runs on"))
+    elif not native and children and not facts.vm.state.active:
+        yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "this libvirt deletes it only while the VM runs"))
+
+
+def _discarded_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
+    """Going back to an external snapshot deletes the overlays that are written to now."""
+    if snapshot.kind is Kind.INTERNAL:
+        return
+    now = {disk.source for disk in facts.machine.disks}
+    for path, other in facts.lent:
+        if path in now:
+            text = QT_TRANSLATE_NOOP("doctor", "{vm} is based on the image that would be given up: {path}.")
+            yield blocker("base-of-clone", text.format(vm=other, path=path))
+
+
+def _cannot_delete(snapshot: Snapshot, why: Text) -> Finding:
+    text = QT_TRANSLATE_NOOP("doctor", "“{name}” cannot be deleted: {why}.")
+    fix = QT_TRANSLATE_NOOP("doctor", "Delete the snapshots below first, or delete it with children.")
+    return blocker("external-delete", text.format(name=snapshot.label, why=why), fix)
+
+
+def _lent_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
+    """libvirt merges into a base under a switched-off clone, and silently destroys the clone."""
+    touched = {path for disk in snapshot.disks for path in (disk.source, disk.overlay) if disk.place is Place.EXTERNAL}
+    for path, other in facts.lent:
+        if path in touched:
+            text = QT_TRANSLATE_NOOP(
+                "doctor", "{vm} is based on an image of “{name}”: {path}. Changing it would destroy {vm}."
+            )
+            yield blocker("base-of-clone", text.format(vm=other, name=snapshot.label, path=path))
+            return
+
+
+def _overlay_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
+    """libvirt allows this and destroys every overlay above (measured on both stacks)."""
+    if snapshot.kind is not Kind.INTERNAL:
+        return
+    now = {disk.target: disk.source for disk in facts.machine.disks}
+    moved = [
+        disk.target
+        for disk in snapshot.disks
+        if disk.place is Place.INTERNAL and disk.source and now.get(disk.target, disk.source) != disk.source
+    ]
+    external = facts.tree.kinds - {Kind.INTERNAL} and [
+        name for name in facts.tree.descendants(snapshot.name) if facts.tree[name].kind is not Kind.INTERNAL
+    ]
+    if moved or external:
+        yield blocker(
+            "under-overlay",
+            QT_TRANSLATE_NOOP(
+                "doctor",
+                "The image that holds “{name}” has become the base of later external overlays. Changing it would "
+                "destroy them.",
+            ).format(name=snapshot.label),
+        )
+
+
+def _managed_save_blocker(facts: Facts) -> Iterator[Finding]:
+    if facts.managed_save:
+        yield blocker(
+            "managed-save",
+            QT_TRANSLATE_NOOP(
+                "doctor",
+                "The VM sleeps in a saved state. After going back, waking it would put old memory onto other disks.",
+            ),
+            QT_TRANSLATE_NOOP("doctor", "Start the VM, or discard the saved state, first."),
+        )
+
+
+def _name_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
+    """Measured on libvirt 11.3: "Invalid job ID 'internal-snapshot-delete-a b'"."""
+    if names_are_jobs(facts) and not suits_qemu(snapshot.name):
+        yield blocker(
+            "name-needs-stop",
+            QT_TRANSLATE_NOOP(
+                "doctor",
+                "“{name}” cannot be deleted while the VM runs: QEMU takes only letters, digits and . _ - in names.",
+            ).format(name=snapshot.name),
+            QT_TRANSLATE_NOOP("doctor", "Shut the VM down first."),
+        )

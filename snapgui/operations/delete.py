@@ -1,0 +1,151 @@
+"""Delete snapshots: one (its children move up), with children, or several."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from snapgui.hypervisor import files, snapshots
+from snapgui.model.errors import Gone, Refused
+from snapgui.model.plan import Operation, Plan, Step, Verb
+from snapgui.model.progress import Phase
+from snapgui.model.records import Kind, Snapshot
+from snapgui.model.text import QT_TRANSLATE_NOOP, Text
+from snapgui.operations import thumbnails
+from snapgui.operations.dangers import delete_findings
+from snapgui.operations.doctor import refuse
+from snapgui.operations.facts import Facts, read_facts
+from snapgui.operations.meter import Meter
+from snapgui.operations.outcome import binary_size
+from snapgui.operations.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRequest:
+    """Which snapshots."""
+
+    names: tuple[str, ...]
+    with_children: bool = False
+    children_only: bool = False
+
+
+def plan(facts: Facts, request: DeleteRequest) -> Plan:
+    """Return one step per snapshot, children before their parents."""
+    chosen = _chosen(facts, request)
+    findings = {
+        (finding.code, str(finding.text)): finding
+        for number, name in enumerate(chosen)
+        for finding in delete_findings(facts, facts.tree[name], chosen[:number])
+    }
+    return Plan(
+        operation=Operation.DELETE,
+        vm_uuid=facts.vm.uuid,
+        vm_name=facts.vm.name,
+        title=_title(facts, chosen),
+        steps=tuple(_step(facts, name) for name in chosen),
+        losses=tuple(_loss(facts, name) for name in chosen),
+        findings=tuple(findings.values()),
+        notes=(*_freed(facts, chosen), *_notes(facts, chosen)),
+        freed=_total(facts, chosen),
+    )
+
+
+def _chosen(facts: Facts, request: DeleteRequest) -> tuple[str, ...]:
+    for name in request.names:
+        if name not in facts.tree:
+            missing = QT_TRANSLATE_NOOP("errors", "There is no snapshot “{name}” of {vm}.")
+            raise Gone(missing.format(name=name, vm=facts.vm.name))
+    wanted = {} if request.children_only else dict.fromkeys(request.names)
+    if request.with_children or request.children_only:
+        wanted |= dict.fromkeys(child for name in request.names for child in facts.tree.descendants(name))
+    if not wanted:
+        raise Refused(QT_TRANSLATE_NOOP("errors", "No snapshot lies below; there is nothing to delete."))
+    if len(wanted) == 1:
+        return tuple(wanted)
+    return facts.tree.leaves_first(wanted)
+
+
+def _title(facts: Facts, chosen: tuple[str, ...]) -> Text:
+    if len(chosen) == 1:
+        return QT_TRANSLATE_NOOP("plan", "Delete “{name}”").format(name=facts.tree[chosen[0]].label)
+    return QT_TRANSLATE_NOOP("plan", "Delete {count} snapshots").format(count=len(chosen))
+
+
+def _step(facts: Facts, name: str) -> Step:
+    return Step(
+        Verb.DELETE,
+        QT_TRANSLATE_NOOP("plan", "Delete “{name}”").format(name=facts.tree[name].label),
+        name,
+        facts.tree[name].created,
+        phases=(Phase.DELETE,),
+        virsh=("snapshot-delete", facts.vm.name, name),
+    )
+
+
+def _loss(facts: Facts, name: str) -> Text:
+    text = QT_TRANSLATE_NOOP("plan", "The state of the VM at “{name}” will be lost.")
+    return text.format(name=facts.tree[name].label)
+
+
+def freed_by(facts: Facts, snapshot: Snapshot) -> int | None:
+    """Return how many bytes deleting a snapshot gives back, None where nobody can tell.
+
+    External: its memory file, and its overlay; what the overlay holds goes into the image below, so where the two
+    do not overlap it is less. Internal: the memory inside the image.
+    """
+    if snapshot.kind is Kind.INTERNAL:
+        return dict(facts.inside).get(snapshot.name)
+    sizes = dict(facts.sizes)
+    files = [disk.overlay for disk in snapshot.disks if disk.overlay] + [snapshot.memory_file]
+    known = [sizes[path] for path in files if path in sizes]
+    return sum(known) if known else None
+
+
+def _total(facts: Facts, chosen: Iterable[str]) -> int | None:
+    known = [size for name in chosen if (size := freed_by(facts, facts.tree[name])) is not None]
+    return sum(known) if known else None
+
+
+def _freed(facts: Facts, chosen: tuple[str, ...]) -> tuple[Text, ...]:
+    total = _total(facts, chosen)
+    if not total:
+        return ()
+    merged = any(facts.tree[name].kind is Kind.INTERNAL or facts.tree.children(name) for name in chosen)
+    current = facts.tree.current in chosen
+    exact = QT_TRANSLATE_NOOP("plan", "This frees {size}.")
+    about = QT_TRANSLATE_NOOP("plan", "This frees about {size}.")
+    return ((about if merged or current else exact).format(size=binary_size(total)),)
+
+
+def _notes(facts: Facts, chosen: Iterable[str]) -> tuple[Text, ...]:
+    gone = set(chosen)
+    orphans = [child for name in gone for child in facts.tree.children(name)]
+    kept = [child for child in orphans if child not in gone]
+    notes = [QT_TRANSLATE_NOOP("plan", "The current state of the VM does not change.")]
+    if any(facts.tree[name].kind is not Kind.INTERNAL for name in gone):
+        notes.append(QT_TRANSLATE_NOOP("plan", "Merging images cannot be cancelled once it has begun."))
+    if kept:
+        text = QT_TRANSLATE_NOOP("plan", "{count} snapshots below are kept; they move up in the tree.")
+        one = QT_TRANSLATE_NOOP("plan", "The snapshot below is kept; it moves up in the tree.")
+        notes.append(one if len(kept) == 1 else text.format(count=len(kept)))
+    return tuple(notes)
+
+
+def perform(step: Step, task: Task) -> None:
+    """Delete the snapshot of ``step``, if it still is the one that was planned for."""
+    found = snapshots.read_one(task.connection, task.vm_uuid, step.snapshot)
+    if found.created != step.created:
+        sentence = QT_TRANSLATE_NOOP(
+            "errors", "“{name}” was replaced by another snapshot meanwhile; it was not deleted."
+        )
+        raise Refused(sentence.format(name=step.snapshot))
+    refuse(delete_findings(read_facts(task.connection, task.vm_uuid), found))
+    with Meter(task, step, (), None):
+        snapshots.delete(task.connection, task.vm_uuid, step.snapshot)
+    _remove_memory(task, found)
+    thumbnails.forget(task.vm_uuid, found)
+    task.deleted.append(step.snapshot)
+
+
+def _remove_memory(task: Task, snapshot: Snapshot) -> None:
+    """libvirt before 9.1 leaves the memory file behind."""
+    if snapshot.memory_file and files.exists(task.connection, snapshot.memory_file):
+        files.remove(task.connection, snapshot.memory_file)

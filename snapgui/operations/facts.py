@@ -1,0 +1,188 @@
+"""Everything that a plan is made from, read from the hypervisor in one go."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+
+from snapgui.hypervisor import files, inventory, snapshots, space, statistics
+from snapgui.hypervisor.connection import Connection
+from snapgui.images import qcow2
+from snapgui.model.records import Capabilities, Directory, Kind, Machine, PauseReason, Place, Snapshot, Vm, VmState
+from snapgui.model.tree import SnapshotTree
+from snapgui.operations.bases import images_of_others
+from snapgui.operations.image_access import open_image
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The truth about one VM at one moment.
+
+    ``changed``: whether the current state differs from its snapshot, None where that cannot be known.
+    ``sizes``: (path, bytes on disk) of the files of external snapshots; ``inside``: (snapshot, bytes of memory) of
+    those inside the image that holds the memory.
+    ``lent``: (image, name) of other VMs that this image is a base of, where this VM has external snapshots;
+    ``places``: the directories of the VM's images; ``agent``: whether the guest agent answers;
+    ``block_jobs``: disks that are being copied or merged right now.
+    ``resident``: bytes of guest RAM in use; ``free``: bytes of room where the RAM would be saved; None for unknown.
+    """
+
+    uri: str
+    vm: Vm
+    machine: Machine
+    tree: SnapshotTree
+    capabilities: Capabilities
+    now: datetime
+    changed: bool | None = None
+    managed_save: bool = False
+    resident: int | None = None
+    free: int | None = None
+    places: tuple[Directory, ...] = ()
+    sizes: tuple[tuple[str, int], ...] = ()
+    inside: tuple[tuple[str, int], ...] = ()
+    lent: tuple[tuple[str, str], ...] = ()
+    agent: bool = False
+    block_jobs: tuple[str, ...] = ()
+
+
+def read_facts(connection: Connection, vm_uuid: str) -> Facts:
+    """Read everything about one VM; raise Gone where it does not exist."""
+    vm = inventory.read_vm(connection, vm_uuid)
+    machine = inventory.read_current_machine(connection, vm_uuid)
+    tree = snapshots.read_tree(connection, vm_uuid)
+    images = statistics.image_paths(machine)
+    return Facts(
+        uri=connection.uri,
+        vm=vm,
+        machine=machine,
+        tree=tree,
+        capabilities=connection.capabilities(),
+        now=datetime.now(UTC),
+        changed=read_changed(connection, vm, tree, machine),
+        managed_save=inventory.has_managed_save(connection, vm_uuid),
+        resident=statistics.resident_memory(connection, vm_uuid) if vm.state.active else 0,
+        free=space.free_bytes(connection, images[0]) if images else None,
+        places=tuple(files.look(connection, place) for place in _directories((*images, *_files_of(tree)))),
+        sizes=tuple(_sizes(connection, tree)),
+        inside=_inside(connection, machine, tree),
+        lent=images_of_others(connection, vm_uuid) if tree.kinds - {Kind.INTERNAL} else (),
+        block_jobs=statistics.block_jobs(connection, vm_uuid, machine) if vm.state.active else (),
+        agent=vm.state.active and inventory.agent_connected(connection, vm_uuid),
+    )
+
+
+def _files_of(tree: SnapshotTree) -> Iterator[str]:
+    """Every file that an external snapshot needs to be gone back to."""
+    for snapshot in tree:
+        if snapshot.kind is not Kind.INTERNAL:
+            yield from (disk.source for disk in snapshot.disks if disk.source.startswith("/"))
+            if snapshot.memory_file.startswith("/"):
+                yield snapshot.memory_file
+
+
+def _sizes(connection: Connection, tree: SnapshotTree) -> Iterator[tuple[str, int]]:
+    for snapshot in tree:
+        for path in (*(disk.overlay for disk in snapshot.disks), snapshot.memory_file):
+            size = statistics.allocated(connection, (path,)) if path.startswith("/") else None
+            if size is not None:
+                yield path, size
+
+
+def _inside(connection: Connection, machine: Machine, tree: SnapshotTree) -> tuple[tuple[str, int], ...]:
+    """Creating a snapshot flushes the image's table of snapshots: it can be read while the VM runs."""
+    first = next((disk for disk in machine.disks if disk.writable and disk.format == "qcow2"), None)
+    if first is None or Kind.INTERNAL not in tree.kinds:
+        return ()
+    image = open_image(connection, first.source)
+    if image is None:
+        return ()
+    try:
+        return tuple((entry.name, entry.memory_bytes) for entry in qcow2.read_head(image).snapshots)
+    except (qcow2.ImageError, OSError):
+        return ()
+    finally:
+        image.close()
+
+
+def _directories(paths: Iterable[str]) -> dict[str, None]:
+    return dict.fromkeys(str(PurePosixPath(path).parent) for path in paths)
+
+
+def is_missing(facts: Facts, path: str) -> bool:
+    """Whether it is certain that a file does not exist."""
+    place = next((place for place in facts.places if place.path == str(PurePosixPath(path).parent)), None)
+    return place is not None and place.names is not None and PurePosixPath(path).name not in place.names
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the window shows of one VM."""
+
+    vm: Vm
+    tree: SnapshotTree
+    machine: Machine
+    changed: bool | None
+    fingerprint: snapshots.Fingerprint
+
+
+def glance(connection: Connection, vm_uuid: str, known: Glance | None = None) -> Glance:
+    """Look at one VM. What ``known`` shows already is kept where nothing can have changed: a look costs 1 ms then."""
+    vm = inventory.read_vm(connection, vm_uuid)
+    fingerprint = snapshots.fingerprint(connection, vm_uuid)
+    if known is not None and (fingerprint, vm.state, vm.pause) == (known.fingerprint, known.vm.state, known.vm.pause):
+        return replace(known, vm=vm)
+    tree = snapshots.read_tree(connection, vm_uuid, None if known is None else known.tree)
+    machine = inventory.read_current_machine(connection, vm_uuid)
+    return Glance(vm, tree, machine, read_changed(connection, vm, tree, machine), fingerprint)
+
+
+def read_changed(connection: Connection, vm: Vm, tree: SnapshotTree, machine: Machine) -> bool | None:
+    """Whether the current state differs from its snapshot; None where that cannot be known."""
+    if tree.current is None:
+        return None
+    snapshot = tree[tree.current]
+    if vm.state is VmState.PAUSED:
+        return False if vm.pause is PauseReason.FROM_SNAPSHOT else None
+    if vm.state.active or snapshot.memory is not Place.NONE:
+        return True
+    if _reconfigured(machine, snapshot):
+        return True
+    return _written(connection, machine, snapshot)
+
+
+def _reconfigured(machine: Machine, snapshot: Snapshot) -> bool:
+    """Whether somebody changed the hardware; a revert would take it back. Image files move by themselves."""
+    then = snapshot.machine
+    facts = ("vcpus", "memory", "firmware", "tpm", "interfaces")
+    return any(getattr(machine, fact) != getattr(then, fact) for fact in facts) or (
+        [disk.target for disk in machine.disks] != [disk.target for disk in then.disks]
+    )
+
+
+def _written(connection: Connection, machine: Machine, snapshot: Snapshot) -> bool | None:
+    answers = [
+        _disk_written(connection, machine, snapshot, disk.target)
+        for disk in snapshot.disks
+        if disk.place is not Place.NONE
+    ]
+    if any(answers):
+        return True
+    return None if None in answers or not answers else False
+
+
+def _disk_written(connection: Connection, machine: Machine, snapshot: Snapshot, target: str) -> bool | None:
+    place = next(disk.place for disk in snapshot.disks if disk.target == target)
+    disk = next((disk for disk in machine.disks if disk.target == target), None)
+    image = open_image(connection, disk.source) if disk is not None and disk.format == "qcow2" else None
+    if image is None:
+        return None
+    try:
+        if place is Place.EXTERNAL:
+            return not qcow2.untouched(image)
+        same = qcow2.same_as_snapshot(image, snapshot.name)
+    except (qcow2.ImageError, OSError):
+        return None
+    else:
+        return None if same is None else not same
+    finally:
+        image.close()

@@ -1,0 +1,82 @@
+"""Asks for the numbers of a running save from threads and connections of its own.
+
+A question that reaches libvirt in the first moments of a save waits for its end, and with it the connection that it
+was put on (libvirt-facts 3): so the first one is put a little later, and one that does not come back gets a
+successor on another connection.
+"""
+
+import threading
+import time
+from typing import Self
+
+from snapgui.hypervisor import inventory, snapshots, statistics
+from snapgui.hypervisor.connection import Connection
+from snapgui.hypervisor.statistics import JobNumbers
+from snapgui.model.errors import SnapguiError
+
+FIRST_S, INTERVAL_S, LOST_S = 0.15, 0.25, 1.0
+MOST_POLLERS = 4
+
+
+class JobPoller:
+    """``latest`` holds the newest numbers while the ``with`` block runs."""
+
+    def __init__(self, uri: str, vm_uuid: str) -> None:
+        self._uri, self._vm_uuid = uri, vm_uuid
+        self.latest: JobNumbers | None = None
+        self._done = threading.Event()
+        self._answered = time.monotonic() + FIRST_S
+        self._threads: list[threading.Thread] = []
+        self._abort = threading.Event()
+        self._finish = threading.Event()
+        self._wake = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._wake.set()
+        for thread in self._threads:
+            thread.join()
+
+    def look_after(self) -> None:
+        """Start a successor where the last poller has not come back for a while."""
+        silent = time.monotonic() - self._answered
+        if silent > LOST_S * len(self._threads) and len(self._threads) < MOST_POLLERS:
+            self._start()
+
+    def finish(self) -> None:
+        """Let the guest stand still from now on, so that a live save comes to its end; the save lets it run again."""
+        self._finish.set()
+        self._wake.set()
+
+    def abort(self) -> None:
+        """Call the save off, through the next free connection."""
+        self._abort.set()
+        self._wake.set()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._poll, name="job-poller", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _poll(self) -> None:
+        try:
+            with Connection(self._uri) as connection:
+                self._wake.wait(FIRST_S)
+                while not self._done.is_set():
+                    if self._abort.is_set():
+                        self._abort.clear()
+                        snapshots.abort(connection, self._vm_uuid)
+                    if self._finish.is_set():
+                        self._finish.clear()
+                        inventory.suspend(connection, self._vm_uuid)
+                    numbers = statistics.job_numbers(connection, self._vm_uuid)
+                    self._answered = time.monotonic()
+                    self.latest = numbers or self.latest
+                    self._wake.wait(INTERVAL_S)
+                    self._wake.clear()
+        except SnapguiError:
+            return

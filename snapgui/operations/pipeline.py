@@ -1,0 +1,126 @@
+"""Run a plan: facts → plan → (the user agrees) → run → read again. Every step goes into the history."""
+
+import threading
+from collections.abc import Callable
+
+from snapgui.hypervisor import inventory
+from snapgui.hypervisor.connection import Connection
+from snapgui.model.errors import Cancelled, Refused, SnapguiError
+from snapgui.model.plan import Operation, Plan, Step, Verb
+from snapgui.model.progress import Progress
+from snapgui.model.records import VmState
+from snapgui.model.text import QT_TRANSLATE_NOOP, Text
+from snapgui.operations import delete, edit, revert, take
+from snapgui.operations.facts import Facts
+from snapgui.operations.history import History
+from snapgui.operations.lanes import only_one
+from snapgui.operations.outcome import Outcome
+from snapgui.operations.task import Report, Task
+
+_PERFORM: dict[Verb, Callable[[Step, Task], None]] = {
+    Verb.TAKE: take.perform,
+    Verb.VERIFY: revert.verify,
+    Verb.REVERT: revert.perform,
+    Verb.STOP: revert.stop,
+    Verb.DELETE: delete.perform,
+    Verb.EDIT: edit.perform,
+}
+
+
+def _ignore(_progress: Progress) -> None:
+    """Report to nobody."""
+
+
+def run(
+    plan: Plan,
+    facts: Facts,
+    connection: Connection,
+    history: History,
+    report: Report = _ignore,
+    cancel: threading.Event | None = None,
+    finish: threading.Event | None = None,
+) -> Outcome:
+    """Do what the plan says; raise one of the project's errors where a step fails, with what was done before it.
+
+    A plan with a blocker raises Refused and changes nothing. Cancelling takes effect between steps, and within a
+    step that says it can be cancelled. ``finish`` brings a live save to its end by letting the guest stand still.
+    """
+    if plan.blockers:
+        finding = plan.blockers[0]
+        raise Refused(finding.text, detail=str(finding.fix or ""))
+    with only_one(plan.vm_uuid):
+        task = Task(connection, facts, plan, report, cancel or threading.Event(), finish or threading.Event())
+        task.typical_s = history.typical_seconds(plan.vm_uuid, plan.operation)
+        _look_again(task)
+        job = history.begin(connection.uri, plan)
+        try:
+            for position, step in enumerate(plan.steps, start=1):
+                task.position = position
+                _run_step(step, task, history, job)
+        except SnapguiError as error:
+            outcome = "cancelled" if isinstance(error, Cancelled) else "failed"
+            history.end(job, outcome, str(error.text), error.detail, seconds=task.elapsed_s)
+            raise
+        result = _outcome(task)
+        safety = None if result.safety is None else result.safety.name
+        history.remember(job, safety=safety, sort=_sort(plan), paused=result.guest_paused_s)
+        history.end(job, "done", str(result.text), seconds=result.elapsed_s, size=result.saved_bytes)
+        return result
+
+
+def _look_again(task: Task) -> None:
+    """A plan is made for a VM that runs, stands still or is off: somebody may have started it since."""
+    if task.plan.operation is Operation.EDIT:
+        return
+    then, now = task.facts.vm.state, inventory.read_vm(task.connection, task.vm_uuid)
+    if (then.active, then is VmState.PAUSED) != (now.state.active, now.state is VmState.PAUSED):
+        text = QT_TRANSLATE_NOOP(
+            "errors",
+            "{vm} was started, stopped or paused since the plan was made; nothing was changed. Look at it again.",
+        )
+        raise Refused(text.format(vm=now.name))
+
+
+def _sort(plan: Plan) -> str:
+    """Return what sort of save a plan makes, for estimates of later ones."""
+    taken = next((step for step in plan.steps if step.verb is Verb.TAKE), None)
+    if taken is None:
+        return ""
+    return "live" if taken.live else taken.kind.value
+
+
+def _run_step(step: Step, task: Task, history: History, job: int) -> None:
+    if task.cancel.is_set() and step.verb is not Verb.STOP:  # a revert that began is brought to its end
+        raise Cancelled(_cancelled_text(task))
+    history.begin_step(job, task.position, step)
+    try:
+        _PERFORM[step.verb](step, task)
+    except SnapguiError:
+        history.end_step(job, task.position, "failed")
+        raise
+    history.end_step(job, task.position, "done")
+
+
+def _cancelled_text(task: Task) -> Text:
+    if task.taken is not None:
+        text = QT_TRANSLATE_NOOP("errors", "Cancelled before the revert. The snapshot “{name}” was taken and is kept.")
+        return text.format(name=task.taken.name)
+    if task.deleted:
+        text = QT_TRANSLATE_NOOP("errors", "Cancelled after {count} snapshots were deleted; the others are kept.")
+        return text.format(count=len(task.deleted))
+    return QT_TRANSLATE_NOOP("errors", "Cancelled before anything was changed.")
+
+
+def _outcome(task: Task) -> Outcome:
+    reverted = task.plan.operation is Operation.REVERT
+    return Outcome(
+        operation=task.plan.operation,
+        vm_uuid=task.vm_uuid,
+        elapsed_s=task.elapsed_s,
+        snapshot=task.taken,
+        safety=task.safety if reverted else None,
+        guest_paused_s=task.paused_s,
+        saved_bytes=task.saved_bytes,
+        deleted=tuple(task.deleted),
+        files=task.files,
+    )

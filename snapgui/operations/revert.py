@@ -1,0 +1,212 @@
+"""Revert to a snapshot, after a verified safety snapshot of what would be lost."""
+
+import time
+from dataclasses import dataclass
+
+from snapgui.hypervisor import inventory, snapshots
+from snapgui.model import names
+from snapgui.model.errors import Broken, Gone, Refused, SnapguiError
+from snapgui.model.plan import Finding, Operation, Plan, Severity, Step, Verb
+from snapgui.model.progress import Phase
+from snapgui.model.records import Kind, Machine, Place, Snapshot, Then, VmState
+from snapgui.model.text import QT_TRANSLATE_NOOP, Text
+from snapgui.operations.choice import choose
+from snapgui.operations.dangers import revert_findings
+from snapgui.operations.doctor import refuse, take_findings
+from snapgui.operations.facts import Facts, read_facts
+from snapgui.operations.meter import Meter
+from snapgui.operations.take import take_step
+from snapgui.operations.task import Task
+
+NEXT_SECOND_S = 1.1
+_STATE_FLAGS = {Then.AS_TAKEN: (), Then.RUNNING: ("--running",), Then.PAUSED: ("--paused",), Then.OFF: ("--paused",)}
+
+
+@dataclass(frozen=True, slots=True)
+class RevertRequest:
+    """Where to, and how: ``safety`` None lets the plan decide, True and False are the user's word."""
+
+    name: str
+    then: Then = Then.AS_TAKEN
+    safety: bool | None = None
+    safety_name: str = ""
+    force: bool = False
+
+
+def plan(facts: Facts, request: RevertRequest) -> Plan:
+    """Return what going back means here: a safety snapshot where something would be lost, then the revert."""
+    snapshot = facts.tree.snapshots.get(request.name)
+    if snapshot is None:
+        missing = QT_TRANSLATE_NOOP("errors", "There is no snapshot “{name}” of {vm}.")
+        raise Gone(missing.format(name=request.name, vm=facts.vm.name))
+    safety = facts.changed is not False if request.safety is None else request.safety
+    return Plan(
+        operation=Operation.REVERT,
+        vm_uuid=facts.vm.uuid,
+        vm_name=facts.vm.name,
+        title=QT_TRANSLATE_NOOP("plan", "Revert to “{name}”").format(name=snapshot.label),
+        steps=(*_safety_steps(facts, request, safety=safety), *_revert_steps(facts, snapshot, request)),
+        losses=_losses(facts, safety=safety),
+        findings=(*revert_findings(facts, snapshot), *(_safety_findings(facts) if safety else ())),
+        notes=_notes(facts, snapshot),
+    )
+
+
+def _safety_steps(facts: Facts, request: RevertRequest, *, safety: bool) -> tuple[Step, ...]:
+    if not safety:
+        return ()
+    there = facts.tree.snapshots
+    name = names.check(request.safety_name or names.propose_safety(there, facts.now.astimezone()), there)
+    verify = QT_TRANSLATE_NOOP("plan", "Make sure that “{name}” exists and holds the current state")
+    taken = take_step(facts, choose(facts), name, safety=True)
+    check = Step(
+        Verb.VERIFY,
+        verify.format(name=name),
+        taken.snapshot,
+        phases=(Phase.CHECK,),
+        virsh=("snapshot-info", facts.vm.name, taken.snapshot),
+    )
+    return (taken, check)
+
+
+def _revert_steps(facts: Facts, snapshot: Snapshot, request: RevertRequest) -> tuple[Step, ...]:
+    text = QT_TRANSLATE_NOOP("plan", "Go back to “{name}”: disks, {memory}configuration")
+    memory = QT_TRANSLATE_NOOP("plan", "memory, CPU, ") if snapshot.memory is not Place.NONE else ""
+    then = request.then
+    if then is Then.OFF and snapshot.memory is Place.NONE:
+        then = Then.AS_TAKEN
+    flags = (*_STATE_FLAGS[then], *(("--force",) if request.force else ()))
+    revert = Step(
+        Verb.REVERT,
+        text.format(name=snapshot.label, memory=memory),
+        snapshot.name,
+        snapshot.created,
+        phases=_phases(facts, snapshot, then),
+        virsh=("snapshot-revert", facts.vm.name, snapshot.name, *flags),
+        then=then,
+        force=request.force,
+    )
+    if then is not Then.OFF:
+        return (revert,)
+    stop = QT_TRANSLATE_NOOP("plan", "Switch the VM off")
+    return (revert, Step(Verb.STOP, stop, snapshot.name, phases=(Phase.STOP,), virsh=("destroy", facts.vm.name)))
+
+
+def _phases(facts: Facts, snapshot: Snapshot, then: Then) -> tuple[Phase, ...]:
+    stop = (Phase.STOP,) if facts.vm.state.active else ()
+    starts = snapshot.memory is not Place.NONE or then in {Then.RUNNING, Then.PAUSED}
+    return (*stop, Phase.LOAD, *((Phase.START,) if starts else ()))
+
+
+def _losses(facts: Facts, *, safety: bool) -> tuple[Text, ...]:
+    if safety or facts.changed is False:
+        return ()
+    since = _last_saved(facts)
+    if facts.vm.state.active and since is not None:
+        lost = QT_TRANSLATE_NOOP("plan", "Everything in memory and on the disks since “{name}” will be lost.")
+    elif facts.vm.state.active:
+        lost = QT_TRANSLATE_NOOP("plan", "The current memory and disks will be lost; no snapshot holds them.")
+    elif since is not None:
+        lost = QT_TRANSLATE_NOOP("plan", "Everything written to the disks since “{name}” will be lost.")
+    else:
+        lost = QT_TRANSLATE_NOOP("plan", "The current content of the disks will be lost; no snapshot holds it.")
+    return (lost.format(name=since) if since is not None else lost,)
+
+
+def _last_saved(facts: Facts) -> str | None:
+    return None if facts.tree.current is None else facts.tree[facts.tree.current].label
+
+
+def _safety_findings(facts: Facts) -> tuple[Finding, ...]:
+    fix = QT_TRANSLATE_NOOP("plan", "Revert without a safety snapshot only if the current state may be lost.")
+    return tuple(
+        Finding(finding.code, finding.severity, finding.text, finding.fix or fix)
+        if finding.severity is Severity.BLOCKER
+        else finding
+        for finding in take_findings(facts, choose(facts))
+    )
+
+
+def _notes(facts: Facts, snapshot: Snapshot) -> tuple[Text, ...]:
+    notes = list(_configuration_notes(facts.machine, snapshot.machine))
+    if facts.vm.state.active:
+        notes.append(QT_TRANSLATE_NOOP("plan", "Consoles and remote displays of the VM will be disconnected."))
+    notes.append(QT_TRANSLATE_NOOP("plan", "A revert cannot be cancelled once it has begun."))
+    return tuple(notes)
+
+
+def _configuration_notes(now: Machine, then: Machine) -> tuple[Text, ...]:
+    notes = []
+    if then.memory and now.memory != then.memory:
+        text = QT_TRANSLATE_NOOP("plan", "The configuration goes back too: memory {now} MiB → {then} MiB.")
+        notes.append(text.format(now=now.memory // 2**20, then=then.memory // 2**20))
+    if then.vcpus and now.vcpus != then.vcpus:
+        text = QT_TRANSLATE_NOOP("plan", "The configuration goes back too: {now} → {then} virtual CPUs.")
+        notes.append(text.format(now=now.vcpus, then=then.vcpus))
+    return tuple(notes)
+
+
+def verify(step: Step, task: Task) -> None:
+    """Make sure that the safety snapshot is there, whole and current, before anything is destroyed."""
+    task.report_phase(step, Phase.CHECK)
+    found = snapshots.read_one(task.connection, task.vm_uuid, step.snapshot)
+    _, current = snapshots.fingerprint(task.connection, task.vm_uuid)
+    taken = next(before for before in task.plan.steps if before.verb is Verb.TAKE)
+    had_memory = bool(taken.memory_file) or (taken.kind is Kind.INTERNAL and task.facts.vm.state.active)
+    whole = found.safety and (found.memory is not Place.NONE) == had_memory
+    if not whole or current != step.snapshot:
+        sentence = QT_TRANSLATE_NOOP(
+            "errors", "The safety snapshot “{name}” is not as it should be; nothing was reverted."
+        )
+        raise Broken(sentence.format(name=step.snapshot))
+    task.safety = found
+
+
+def perform(step: Step, task: Task) -> None:
+    """Go back to the snapshot of ``step``, if it still is the one that was planned for."""
+    found = _found(task, step.snapshot)
+    if found.created != step.created:
+        sentence = QT_TRANSLATE_NOOP(
+            "errors", "“{name}” was replaced by another snapshot meanwhile; nothing was reverted."
+        )
+        raise Refused(sentence.format(name=step.snapshot))
+    _look_again(task, found)
+    with Meter(task, step, (), None):
+        _revert(task, step)
+    snapshots.announce(task.connection, task.vm_uuid)
+    if task.facts.agent and inventory.read_vm(task.connection, task.vm_uuid).state is VmState.RUNNING:
+        inventory.set_clock(task.connection, task.vm_uuid)
+    task.taken = _found(task, step.snapshot)
+
+
+def _revert(task: Task, step: Step) -> None:
+    """libvirt names the new overlay by the second: a second revert within one collides, and succeeds in the next."""
+    try:
+        snapshots.revert(task.connection, task.vm_uuid, step.snapshot, step.then, force=step.force)
+    except SnapguiError as error:
+        if "already exists and is not a block device" not in error.detail:
+            raise
+        time.sleep(NEXT_SECOND_S)
+        snapshots.revert(task.connection, task.vm_uuid, step.snapshot, step.then, force=step.force)
+
+
+def _look_again(task: Task, snapshot: Snapshot) -> None:
+    """The last look before something is lost: since the plan was made, others may have been at work."""
+    fresh = read_facts(task.connection, task.vm_uuid)
+    refuse(revert_findings(fresh, snapshot))
+    if task.safety is None and task.facts.changed is False and fresh.changed is not False:
+        text = QT_TRANSLATE_NOOP(
+            "errors", "{vm} was started or changed since the plan was made; nothing was reverted. Look at it again."
+        )
+        raise Refused(text.format(vm=fresh.vm.name))
+
+
+def stop(step: Step, task: Task) -> None:
+    """Switch the VM off after it was reverted to a state with memory."""
+    task.report_phase(step, Phase.STOP)
+    if inventory.read_vm(task.connection, task.vm_uuid).state is not VmState.SHUTOFF:
+        inventory.destroy(task.connection, task.vm_uuid)
+
+
+def _found(task: Task, name: str) -> Snapshot:
+    return snapshots.read_one(task.connection, task.vm_uuid, name)

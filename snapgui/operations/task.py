@@ -1,0 +1,60 @@
+"""A plan while it runs: what its steps need, and what they leave for the outcome."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from snapgui.hypervisor.connection import Connection
+from snapgui.model.plan import Plan, Step
+from snapgui.model.progress import Phase, Progress
+from snapgui.model.records import Snapshot
+from snapgui.operations.facts import Facts
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class Task:
+    """The working memory of one run. Times are monotonic seconds, sizes are bytes."""
+
+    connection: Connection
+    facts: Facts
+    plan: Plan
+    report: Report
+    cancel: threading.Event = field(default_factory=threading.Event)
+    finish: threading.Event = field(default_factory=threading.Event)
+    started: float = field(default_factory=time.monotonic)
+    typical_s: float | None = None
+    position: int = 1
+    paused_s: float | None = None
+    saved_bytes: int | None = None
+    files: tuple[str, ...] = ()
+    taken: Snapshot | None = None
+    safety: Snapshot | None = None
+    deleted: list[str] = field(default_factory=list)
+
+    @property
+    def vm_uuid(self) -> str:
+        """The VM that the plan is about."""
+        return self.plan.vm_uuid
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self.started
+
+    def report_phase(self, step: Step, phase: Phase) -> None:
+        """Report that a phase began about which there are no numbers."""
+        self.report(
+            Progress(
+                step=self.position,
+                of=len(self.plan.steps),
+                phase=phase,
+                text=step.text,
+                guest_paused_s=self.paused_s,
+                elapsed_s=self.elapsed_s,
+                cancellable=step.cancellable,
+                phases=step.phases,
+            )
+        )

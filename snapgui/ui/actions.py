@@ -1,0 +1,242 @@
+"""The one table of everything a user can do: text, icon, shortcut, tip, and when it is possible and why not.
+
+Menus, toolbar and context menus are made from it, so that they never disagree.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence
+
+from snapgui.model.records import Snapshot, Vm
+from snapgui.model.tree import SnapshotTree
+from snapgui.ui.assets import icon
+from snapgui.ui.host import Host
+from snapgui.ui.jobs import Job
+from snapgui.ui.theme import Role, color
+from snapgui.ui.wording import tr
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is selected and what is going on."""
+
+    host: Host | None = None
+    vm: Vm | None = None
+    tree: SnapshotTree = field(default_factory=SnapshotTree)
+    selected: tuple[Snapshot, ...] = ()
+    here: bool = False
+    busy: Job | None = None
+    outline: bool = False
+
+
+Reason = Callable[[Situation], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """One row of the table. ``why_not`` returns an empty text where the action is possible."""
+
+    name: str
+    text: str
+    icon: str
+    shortcut: str
+    tip: str
+    why_not: Reason
+
+
+def _always(_situation: Situation) -> str:
+    return ""
+
+
+def _needs_vm(situation: Situation) -> str:
+    if situation.host is None or not situation.host.up:
+        return tr("There is no connection to a hypervisor.")
+    if situation.vm is None:
+        return tr("Select a virtual machine first.")
+    return ""
+
+
+def _can_change(situation: Situation) -> str:
+    if why := _needs_vm(situation):
+        return why
+    if situation.busy is not None:
+        return tr("{vm} is busy: {job}").format(vm=situation.busy.vm_name, job=situation.busy.title)
+    return ""
+
+
+def _needs_one(situation: Situation) -> str:
+    if why := _can_change(situation):
+        return why
+    if not situation.selected:
+        return tr("Select a snapshot first.")
+    return tr("Select only one snapshot.") if len(situation.selected) > 1 else ""
+
+
+def _needs_some(situation: Situation) -> str:
+    return _can_change(situation) or ("" if situation.selected else tr("Select a snapshot first."))
+
+
+def _needs_children(situation: Situation) -> str:
+    if why := _needs_some(situation):
+        return why
+    has = any(situation.tree.children(s.name) for s in situation.selected if s.name in situation.tree)
+    return "" if has else tr("No snapshot lies below the selected one.")
+
+
+def _needs_graph(situation: Situation) -> str:
+    return tr("Only the graph can be zoomed.") if situation.outline else ""
+
+
+def _needs_host(situation: Situation) -> str:
+    return "" if situation.host is not None else tr("Select a connection first.")
+
+
+def table() -> tuple[ActionSpec, ...]:
+    """Return all actions, in the user's language."""
+    row = ActionSpec
+    return (
+        row(
+            "take", tr("Take Snapshot…"), "take", "Ctrl+Shift+T", tr("Save the current state (checkpoint)"), _can_change
+        ),
+        row(
+            "revert",
+            tr("Revert to…"),
+            "revert",
+            "Ctrl+Shift+R",
+            tr("Go back to the selected snapshot (restore, roll back, apply)"),
+            _needs_one,
+        ),
+        row(
+            "delete",
+            tr("Delete…"),
+            "delete",
+            "Del",
+            tr("Delete the selected snapshots; those below are kept"),
+            _needs_some,
+        ),
+        row(
+            "delete_children",
+            tr("Delete with Children…"),
+            "delete",
+            "Shift+Del",
+            tr("Delete the selected snapshots and all below them"),
+            _needs_children,
+        ),
+        row(
+            "undo_revert",
+            tr("Undo Last Revert…"),
+            "undo",
+            "Ctrl+Z",
+            tr("Go back to the state before the last revert"),
+            _can_change,
+        ),
+        row(
+            "grace",
+            tr("Wait Before Deleting"),
+            "safety",
+            "",
+            tr("A deletion can be taken back for 10 seconds before it begins"),
+            _always,
+        ),
+        row("rename", tr("Rename…"), "rename", "F2", tr("Give the snapshot another title"), _needs_one),
+        row(
+            "describe", tr("Edit Description…"), "edit", "Ctrl+E", tr("Write down what the snapshot is for"), _needs_one
+        ),
+        row("copy_name", tr("Copy Name"), "copy", "", tr("Copy the snapshot's name for the command line"), _needs_some),
+        row("details", tr("Details"), "details", "", tr("Show or hide the panel at the right"), _always),
+        row("refresh", tr("Refresh"), "refresh", "F5", tr("Read everything again"), _always),
+        row("find", tr("Find…"), "search", "Ctrl+F", tr("Find a snapshot or a virtual machine"), _always),
+        row("zoom_in", tr("Zoom In"), "zoom-in", "Ctrl++", tr("Larger cards"), _needs_graph),
+        row("zoom_out", tr("Zoom Out"), "zoom-out", "Ctrl+-", tr("Smaller cards"), _needs_graph),
+        row("zoom_reset", tr("Natural Size"), "zoom-reset", "Ctrl+0", tr("Cards at their natural size"), _needs_graph),
+        row("zoom_fit", tr("Fit"), "zoom-fit", "Ctrl+9", tr("Show the whole tree"), _needs_graph),
+        row(
+            "show_here", tr("Go to “You are here”"), "you-are-here", "Ctrl+H", tr("Select the current state"), _needs_vm
+        ),
+        row("collapse", tr("Collapse Branch"), "collapse", "-", tr("Hide the snapshots below"), _needs_vm),
+        row("expand", tr("Expand Branch"), "expand", "+", tr("Show the snapshots below"), _needs_vm),
+        row(
+            "overview", tr("Overview Map"), "overview", "", tr("A small map in the corner of large trees"), _needs_graph
+        ),
+        row("graph", tr("Graph"), "graph", "Ctrl+1", tr("The tree as cards joined by edges"), _always),
+        row("outline", tr("Outline"), "outline", "Ctrl+2", tr("The tree as a list with columns"), _always),
+        row("activity", tr("Activity"), "activity", "", tr("Show or hide running and finished jobs"), _always),
+        row(
+            "add_connection",
+            tr("Add Connection…"),
+            "add-connection",
+            "Ctrl+N",
+            tr("Connect to another hypervisor"),
+            _always,
+        ),
+        row(
+            "remove_connection",
+            tr("Remove Connection"),
+            "remove-connection",
+            "",
+            tr("Take it out of the list"),
+            _needs_host,
+        ),
+        row("reconnect", tr("Try Again Now"), "connection", "", tr("Connect again at once"), _needs_host),
+        row("quit", tr("Quit"), "quit", "Ctrl+Q", tr("Close the window"), _always),
+        row("about", tr("About snapgui"), "info", "", tr("Version and licence"), _always),
+    )
+
+
+PRIMARY = "take"
+"""The one action whose button is filled with the accent."""
+CHECKABLE = {"grace", "overview", "graph", "outline", "details", "activity"}
+_VIEW_KEYS = {"collapse", "expand"}
+"""Keys that the graph itself listens to: shown in menus, but no shortcuts of the window."""
+
+
+class Actions(QObject):
+    """One QAction per row of the table."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._specs = {spec.name: spec for spec in table()}
+        self._actions = {name: self._make(spec) for name, spec in self._specs.items()}
+
+    def __getitem__(self, name: str) -> QAction:
+        return self._actions[name]
+
+    def all(self) -> tuple[QAction, ...]:
+        """Return every action."""
+        return tuple(self._actions.values())
+
+    def update(self, situation: Situation) -> None:
+        """Enable what is possible; what is not says why."""
+        for name, spec in self._specs.items():
+            why = spec.why_not(situation)
+            action = self._actions[name]
+            action.setEnabled(not why)
+            tip = f"{spec.tip} — {why}" if why else spec.tip
+            keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+            action.setToolTip(f"{tip} ({keys})" if keys and not why else tip)
+            action.setStatusTip(tip)
+        many = len(situation.selected)
+        self._actions["delete"].setText(
+            tr("Delete…") if many < 2 else tr("Delete {count} Snapshots…").format(count=many)  # noqa: PLR2004
+        )
+
+    def recolour(self) -> None:
+        """Draw all icons in the colours of the palette that is shown now; there are none before the first time."""
+        for name, spec in self._specs.items():
+            self._actions[name].setIcon(icon(spec.icon, color(Role.ON_ACCENT) if name == PRIMARY else None))
+
+    def _make(self, spec: ActionSpec) -> QAction:
+        action = QAction(spec.text, self)
+        action.setObjectName(spec.name)
+        action.setIconText(spec.text)  # else Qt takes the ellipsis away
+        action.setCheckable(spec.name in CHECKABLE)
+        if spec.name == PRIMARY:
+            action.setIconVisibleInMenu(False)  # it is drawn for a filled button, and would not be seen there
+        if spec.shortcut and spec.name not in _VIEW_KEYS:
+            keys = [QKeySequence(spec.shortcut)]
+            if spec.name == "zoom_in":
+                keys.append(QKeySequence("Ctrl+="))
+            action.setShortcuts(keys)
+        return action

@@ -1,0 +1,218 @@
+"""From a wish to a finished job: read the facts, show the plan, run it, say what came of it."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QWidget
+
+from snapgui.hypervisor import inventory
+from snapgui.hypervisor.connection import Connection
+from snapgui.model.errors import Cancelled, Gone, SnapguiError, Unavailable
+from snapgui.model.plan import Operation, Plan
+from snapgui.model.progress import Progress
+from snapgui.model.text import QT_TRANSLATE_NOOP
+from snapgui.operations import edit, undo
+from snapgui.operations.delete import DeleteRequest
+from snapgui.operations.edit import EditRequest
+from snapgui.operations.facts import Facts, read_facts
+from snapgui.operations.history import Experience, History
+from snapgui.operations.leftovers import Leftover, find_leftovers
+from snapgui.operations.outcome import Outcome
+from snapgui.operations.pipeline import run
+from snapgui.ui.bridge import Bridge
+from snapgui.ui.host import Host
+from snapgui.ui.jobs import Job, JobsModel, JobState
+from snapgui.ui.plan_dialogs import DeleteDialog, PlanDialog, RevertDialog, TakeDialog, UndoDialog
+from snapgui.ui.wording import words
+
+GRACE_S = 10
+"""Seconds in which a deletion that was agreed to can still be taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A plan that begins after some seconds, unless the user takes it back."""
+
+    seconds: int
+    plan: Plan
+    begin: Callable[[], object]
+
+
+class Flows(QObject):
+    """``failed`` carries an error to show; ``progressed`` and ``ended`` a job; ``deferred`` what waits for a while."""
+
+    failed = Signal(object)
+    progressed = Signal(object)
+    deferred = Signal(object)
+    ended = Signal(object)
+
+    def __init__(self, bridge: Bridge, jobs: JobsModel, history: History, window: QWidget) -> None:
+        super().__init__(window)
+        self._bridge, self._jobs, self._history, self._window = bridge, jobs, history, window
+        self._hosts: dict[int, Host] = {}
+        self.grace_s = GRACE_S
+
+    def take(self, host: Host, vm_uuid: str) -> None:
+        """Ask for a name, then take a snapshot."""
+        history = self._history
+
+        def known(connection: Connection) -> tuple[Facts, Experience]:
+            return read_facts(connection, vm_uuid), history.experience(connection.uri)
+
+        def planned(found: tuple[Facts, Experience]) -> None:
+            self._open(host, TakeDialog(*found, self._window))
+
+        host.ask(known, self, planned, lambda error: self._fail(host, error))
+
+    def revert(self, host: Host, vm_uuid: str, name: str) -> None:
+        """Show what going back means, then do it."""
+        self._ask(host, vm_uuid, lambda facts: RevertDialog(facts, name, self._window))
+
+    def delete(self, host: Host, vm_uuid: str, request: DeleteRequest) -> None:
+        """Show what will be lost, then delete."""
+        self._ask(host, vm_uuid, lambda facts: DeleteDialog(facts, request, self._window))
+
+    def undo(self, host: Host, vm_uuid: str) -> None:
+        """Show what undoing the last revert means, then do it."""
+        history = self._history
+
+        def known(connection: Connection) -> tuple[Facts, str | None]:
+            facts = read_facts(connection, vm_uuid)
+            return facts, undo.undoable(facts, history)
+
+        def planned(found: tuple[Facts, str | None]) -> None:
+            try:
+                self._open(host, UndoDialog(*found, self._window))
+            except SnapguiError as error:
+                self._fail(host, error)
+
+        host.ask(known, self, planned, lambda error: self._fail(host, error))
+
+    def edit(self, host: Host, vm_uuid: str, request: EditRequest) -> None:
+        """Change title or description at once."""
+
+        def planned(facts: Facts) -> None:
+            try:
+                self.start(host, edit.plan(facts, request), facts)
+            except SnapguiError as error:
+                self._fail(host, error)
+
+        self._read(host, vm_uuid, planned)
+
+    def start(self, host: Host, plan: Plan, facts: Facts) -> Job:
+        """Run a plan in the VM's lane."""
+        job = Job(words(plan.title), plan.vm_name, host.uri, plan.vm_uuid, plan)
+        connection = host.connection
+        self._hosts[id(job)] = host
+        self._jobs.add(job)
+        self.progressed.emit(job)
+        history, cancel, finish = self._history, job.cancel, job.finish
+        if connection is None:
+            self._end(job, None, host.error)
+            return job
+
+        def work(post: Callable[[object], None]) -> Outcome:
+            with connection.apart() as own:
+                return run(plan, facts, own, history, post, cancel, finish)
+
+        self._bridge.run(
+            lambda worker: host.lanes.change(plan.vm_uuid, worker),
+            work,
+            self,
+            lambda outcome: self._end(job, outcome, None),
+            lambda error: self._end(job, None, error),
+            lambda progress: self._progress(job, progress),
+        )
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Call a job off as soon as that can be done cleanly."""
+        job.cancel.set()
+        self.progressed.emit(job)
+
+    def resume(self, host: Host, job: Job) -> None:
+        """Let a guest run on that an interrupted save left standing."""
+
+        def work(connection: Connection) -> None:
+            inventory.resume(connection, job.vm_uuid)
+
+        host.ask(work, self, lambda _nothing: self._resumed(job), lambda error: self._fail(host, error))
+
+    def look_for_leftovers(self, host: Host) -> None:
+        """Find jobs that a killed process left half done, and say what became of them."""
+        history = self._history
+        host.ask(
+            lambda connection: find_leftovers(connection, history),
+            self,
+            lambda found: self._show_leftovers(host, found),
+            lambda error: self._fail(host, error),
+        )
+
+    def copy_commands(self, job: Job) -> None:
+        """Put the equivalent ``virsh`` commands into the clipboard."""
+        QGuiApplication.clipboard().setText("\n".join(job.commands))
+
+    def _ask(self, host: Host, vm_uuid: str, make: Callable[[Facts], PlanDialog]) -> None:
+        def planned(facts: Facts) -> None:
+            try:
+                dialog = make(facts)
+            except (SnapguiError, KeyError) as error:
+                self._fail(host, error if isinstance(error, SnapguiError) else _gone())
+                return
+            self._open(host, dialog)
+
+        self._read(host, vm_uuid, planned)
+
+    def _open(self, host: Host, dialog: PlanDialog) -> None:
+        dialog.agreed.connect(lambda plan, facts: self._agreed(host, plan, facts))
+        dialog.open()
+
+    def _agreed(self, host: Host, plan: Plan, facts: Facts) -> None:
+        if plan.operation is Operation.DELETE and self.grace_s > 0:
+            self.deferred.emit(Deferred(self.grace_s, plan, lambda: self.start(host, plan, facts)))
+        else:
+            self.start(host, plan, facts)
+
+    def _read(self, host: Host, vm_uuid: str, done: Callable[[Facts], None]) -> None:
+        host.ask(lambda connection: read_facts(connection, vm_uuid), self, done, lambda error: self._fail(host, error))
+
+    def _progress(self, job: Job, progress: Progress) -> None:
+        self._jobs.begin(job, progress)
+        self.progressed.emit(job)
+
+    def _end(self, job: Job, outcome: Outcome | None, error: SnapguiError | None) -> None:
+        job.commands = () if job.plan is None else _commands(job.plan)
+        self._jobs.end(job, outcome, error)
+        host = self._hosts.pop(id(job), None)
+        self.progressed.emit(job)
+        self.ended.emit(job)
+        if error is not None and host is not None:
+            self._fail(host, error)
+
+    def _fail(self, host: Host, error: SnapguiError) -> None:
+        if isinstance(error, Unavailable):
+            host.lost(error)
+        if not isinstance(error, Cancelled):  # the user knows; the row says what is true
+            self.failed.emit(error)
+
+    def _resumed(self, job: Job) -> None:
+        self._jobs.settle(job)
+        self.ended.emit(job)
+
+    def _show_leftovers(self, host: Host, found: tuple[Leftover, ...]) -> None:
+        for leftover in found:
+            job = Job(leftover.title, leftover.vm_name, host.uri, leftover.vm_uuid, state=JobState.INTERRUPTED)
+            job.note, job.commands = words(leftover.text), leftover.commands
+            job.resumable = leftover.guest_stands_still
+            self._jobs.add(job)
+
+
+def _commands(plan: Plan) -> tuple[str, ...]:
+    return tuple(shlex.join(("virsh", *step.virsh)) for step in plan.steps if step.virsh)
+
+
+def _gone() -> SnapguiError:
+    return Gone(QT_TRANSLATE_NOOP("errors", "The snapshot does not exist any more."))

@@ -1,0 +1,94 @@
+"""Menu bar, toolbar and context menus, all made from the one table of actions."""
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QLineEdit, QMainWindow, QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
+
+from snapgui.ui.actions import PRIMARY, Actions
+from snapgui.ui.wording import tr
+
+_SNAPSHOT = (
+    "take",
+    "",
+    "revert",
+    "undo_revert",
+    "rename",
+    "describe",
+    "copy_name",
+    "",
+    "delete",
+    "delete_children",
+    "grace",
+    "",
+    "quit",
+)
+_ZOOM = ("graph", "outline", "", "zoom_in", "zoom_out", "zoom_reset", "zoom_fit", "overview", "")
+_VIEW = (*_ZOOM, "collapse", "expand", "show_here", "", "find", "refresh", "", "details", "activity")
+_CONNECTION = ("add_connection", "reconnect", "", "remove_connection")
+_NODE = ("revert", "", "rename", "describe", "copy_name", "", "collapse", "expand", "", "delete", "delete_children")
+_HERE = ("take",)
+_VM = ("take", "", "refresh")
+_TOOLS = ("take", "revert", "delete")
+
+
+def fill_menu_bar(window: QMainWindow, actions: Actions, appearance: QMenu) -> None:
+    """Put every action of the table into the menu bar."""
+    bar = window.menuBar()
+    for title, names in ((tr("&Snapshot"), _SNAPSHOT), (tr("&View"), _VIEW), (tr("&Connection"), _CONNECTION)):
+        menu = bar.addMenu(title)
+        menu.setToolTipsVisible(True)
+        _fill(menu, actions, names)
+        if names is _VIEW:
+            menu.addSeparator()
+            menu.addMenu(appearance)
+    _fill(bar.addMenu(tr("&Help")), actions, ("about",))
+
+
+def make_toolbar(window: QMainWindow, actions: Actions, search: QLineEdit) -> QToolBar:
+    """Return the toolbar: the verbs at the left, search at the right."""
+    bar = QToolBar(tr("Tools"), window)
+    bar.setObjectName("tools")
+    bar.setMovable(False)
+    bar.setIconSize(QSize(20, 20))
+    bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    for name in _TOOLS:
+        bar.addAction(actions[name])
+        button = bar.widgetForAction(actions[name])
+        if name == PRIMARY and isinstance(button, QToolButton):
+            button.setObjectName("primary")
+    space = QWidget(bar)
+    space.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    bar.addWidget(space)
+    search.setPlaceholderText(tr("Find snapshot or VM"))
+    search.setAccessibleName(tr("Find snapshot or VM"))
+    search.setClearButtonEnabled(True)
+    search.setFixedWidth(search.fontMetrics().averageCharWidth() * 34)
+    bar.addWidget(search)
+    return bar
+
+
+def node_menu(parent: QWidget, actions: Actions, *, here: bool) -> QMenu:
+    """Return the context menu of a node."""
+    return _context(parent, actions, _HERE if here else _NODE)
+
+
+def vm_menu(parent: QWidget, actions: Actions, *, is_vm: bool) -> QMenu:
+    """Return the context menu of a VM, or of a connection."""
+    return _context(parent, actions, _VM if is_vm else _CONNECTION)
+
+
+def _context(parent: QWidget, actions: Actions, names: tuple[str, ...]) -> QMenu:
+    menu = QMenu(parent)
+    menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    menu.setToolTipsVisible(True)
+    _fill(menu, actions, names)
+    return menu
+
+
+def _fill(menu: QMenu, actions: Actions, names: tuple[str, ...]) -> list[QAction]:
+    for name in names:
+        if name:
+            menu.addAction(actions[name])
+        else:
+            menu.addSeparator()
+    return menu.actions()

@@ -1,0 +1,36 @@
+"""The same tree as a list with columns."""
+
+from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeView, QWidget
+
+from snapgui.ui.snapshot_model import Column, SnapshotModel
+
+
+class OutlineView(QTreeView):
+    """A plain tree view; collapsed branches and selection are shared with the graph by the window."""
+
+    def __init__(self, model: SnapshotModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("outline")
+        self.setAccessibleName(self.tr("Snapshot list"))
+        self.setModel(model)
+        self.setUniformRowHeights(True)
+        self.setAlternatingRowColors(False)
+        self.setExpandsOnDoubleClick(False)
+        self.setAllColumnsShowFocus(True)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        header = self.header()
+        header.setStretchLastSection(True)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        for column, share in ((Column.NAME, 18), (Column.WHEN, 9), (Column.STATE, 9), (Column.KIND, 8)):
+            header.resizeSection(column, share * self.fontMetrics().height())
+        model.modelReset.connect(self.expandAll)
+        model.rowsInserted.connect(self._open)
+        model.rowsMoved.connect(lambda _from, _first, _last, to, _row: self._open(to, 0, 0))
+
+    def _open(self, parent: QModelIndex, _first: int, _last: int) -> None:
+        if parent.isValid():
+            self.expand(parent)

@@ -1,0 +1,238 @@
+"""The dialogs before an operation: what it will do, and the few choices there are. None of them blocks the window."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QFrame,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from snapgui.model import names
+from snapgui.model.errors import SnapguiError
+from snapgui.model.plan import Plan
+from snapgui.model.records import Place, Then
+from snapgui.operations import delete, revert, take, undo
+from snapgui.operations.facts import Facts
+from snapgui.operations.history import Experience
+from snapgui.ui.plan_view import PlanView
+from snapgui.ui.take_options import TakeOptions
+from snapgui.ui.wording import plain_label, tr, words
+
+WIDTH = 520
+TALLEST = 700
+AROUND = 120
+"""Pixels of a dialog beside its form and its plan: margins, buttons, gaps."""
+
+
+class PlanDialog(QDialog):
+    """A plan, a button with the verb, and Cancel. ``agreed`` carries (plan, facts)."""
+
+    agreed = Signal(object, object)
+
+    def __init__(self, facts: Facts, verb: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setMinimumWidth(WIDTH)
+        self.facts = facts
+        self.plan: Plan | None = None
+        self.form = QFormLayout()
+        self.form.setVerticalSpacing(8)
+        self.form.setHorizontalSpacing(16)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._problem = plain_label("", self, "loss")
+        self._problem.setWordWrap(True)
+        self._view = PlanView(self)
+        scroll = QScrollArea(self)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(self._view)
+        self.verb = QPushButton(verb, self)
+        self.verb.clicked.connect(self._agree)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, self)
+        buttons.addButton(self.verb, QDialogButtonBox.ButtonRole.AcceptRole)
+        buttons.rejected.connect(self.reject)
+        self._cancel = buttons.button(QDialogButtonBox.StandardButton.Cancel)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(20, 20, 20, 16)
+        box.setSpacing(12)
+        box.addLayout(self.form)
+        box.addWidget(self._problem)
+        box.addWidget(scroll, 1)
+        box.addWidget(buttons)
+
+    def make_plan(self) -> Plan:
+        """Return the plan for what is chosen now; raise one of the project's errors for what cannot be."""
+        raise TypeError(f"{type(self).__name__} makes no plan")
+
+    def replan(self) -> None:
+        """Show what the present choices mean."""
+        try:
+            self.plan = self.make_plan()
+        except SnapguiError as error:
+            self.plan = None
+            self._problem.setText(words(error.text))
+        self._problem.setVisible(self.plan is None)
+        self._view.setVisible(self.plan is not None)
+        if self.plan is not None:
+            self._view.show_plan(self.plan)
+            self.setAccessibleDescription(". ".join(words(text) for text in self.plan.losses))
+        possible = self.plan is not None and not self.plan.blockers
+        self.verb.setEnabled(possible)
+        loses = possible and self.plan is not None and bool(self.plan.losses)
+        self.verb.setObjectName("danger" if loses else "")
+        self.verb.setDefault(possible and not loses)
+        self._cancel.setDefault(not possible or loses)
+        self.verb.style().unpolish(self.verb)
+        self.verb.style().polish(self.verb)
+
+    def fit(self) -> None:
+        """Take the height that the plan needs, within reason."""
+        layout = self._view.layout()
+        wanted = 0 if layout is None else max(layout.totalHeightForWidth(WIDTH), layout.totalSizeHint().height())
+        self.resize(WIDTH + 40, min(TALLEST, max(220, wanted + self.form.sizeHint().height() + AROUND)))
+
+    def _agree(self) -> None:
+        if self.plan is not None and not self.plan.blockers:
+            self.agreed.emit(self.plan, self.facts)
+            self.accept()
+
+
+class TakeDialog(PlanDialog):
+    """Name filled in and selected; Enter accepts; what is rarely needed is folded away."""
+
+    def __init__(self, facts: Facts, experience: Experience, parent: QWidget) -> None:
+        super().__init__(facts, tr("Take Snapshot"), parent)
+        self._experience = experience
+        self.setWindowTitle(tr("Take Snapshot of {vm}").format(vm=_short(facts.vm.name)))
+        self.name = QLineEdit(names.propose(facts.tree.snapshots), self)
+        self.name.setAccessibleName(tr("Name"))
+        self.name.selectAll()
+        self.description = QPlainTextEdit(self)
+        self.description.setAccessibleName(tr("Description"))
+        self.description.setPlaceholderText(tr("What is about to happen? (optional)"))
+        self.description.setTabChangesFocus(True)
+        self.description.setFixedHeight(self.fontMetrics().height() * 4)
+        self.options = TakeOptions(facts, self)
+        self.options.hide()
+        self._more = QPushButton(tr("Options"), self)
+        self._more.setFlat(True)
+        self._more.setCheckable(True)
+        self._more.toggled.connect(self._on_more)
+        self.form.addRow(tr("&Name"), self.name)
+        self.form.addRow(tr("&Description"), self.description)
+        self.form.addRow(self._more)
+        self.form.addRow(self.options)
+        for signal in (self.name.textChanged, self.description.textChanged, self.options.changed):
+            signal.connect(self.replan)
+        self.replan()
+        self.fit()
+        self.name.setFocus()
+
+    def make_plan(self) -> Plan:
+        request = take.TakeRequest(self.name.text() or " ", self.description.toPlainText(), *self.options.wishes())
+        return take.plan(self.facts, request, self._experience)
+
+    def _on_more(self, shown: bool) -> None:
+        self.options.setVisible(shown)
+        self.fit()
+
+
+class RevertDialog(PlanDialog):
+    """Where to, what becomes of the current state, and what the VM does then."""
+
+    def __init__(self, facts: Facts, name: str, parent: QWidget) -> None:
+        super().__init__(facts, tr("Revert"), parent)
+        self._name = name
+        snapshot = facts.tree[name]
+        self.setWindowTitle(tr("Revert {vm} to “{name}”").format(vm=_short(facts.vm.name), name=_short(snapshot.label)))
+        self.safety = QCheckBox(tr("&Take a snapshot of the current state first"), self)
+        self.safety.setChecked(facts.changed is not False)
+        self.safety_name = QLineEdit(names.propose_safety(facts.tree.snapshots, facts.now.astimezone()), self)
+        self.safety_name.setAccessibleName(tr("Name of the safety snapshot"))
+        self.then = QComboBox(self)
+        self.then.setAccessibleName(tr("Then"))
+        for value, text in _then_choices(snapshot.memory is not Place.NONE):
+            self.then.addItem(text, value)
+        self.form.addRow(self.safety)
+        self.form.addRow(tr("Na&me"), self.safety_name)
+        self.form.addRow(tr("T&hen"), self.then)
+        self.safety.toggled.connect(self.safety_name.setEnabled)
+        self.safety_name.setEnabled(self.safety.isChecked())
+        for signal in (self.safety.toggled, self.safety_name.textChanged, self.then.currentIndexChanged):
+            signal.connect(self.replan)
+        self.replan()
+        self.fit()
+
+    def make_plan(self) -> Plan:
+        request = revert.RevertRequest(
+            self._name,
+            Then(self.then.currentData()),
+            safety=self.safety.isChecked(),
+            safety_name=self.safety_name.text() or " ",
+        )
+        return revert.plan(self.facts, request)
+
+
+class DeleteDialog(PlanDialog):
+    """What will be lost; the button says how many."""
+
+    def __init__(self, facts: Facts, request: delete.DeleteRequest, parent: QWidget) -> None:
+        super().__init__(facts, tr("Delete"), parent)
+        self._request = request
+        self.replan()
+        count = 0 if self.plan is None else len(self.plan.steps)
+        self.verb.setText(tr("Delete") if count == 1 else tr("Delete {count} snapshots").format(count=count))
+        title = tr("Delete Snapshot of {vm}") if count == 1 else tr("Delete Snapshots of {vm}")
+        self.setWindowTitle(title.format(vm=_short(facts.vm.name)))
+        self.fit()
+
+    def make_plan(self) -> Plan:
+        return delete.plan(self.facts, self._request)
+
+
+class UndoDialog(PlanDialog):
+    """Back to the state before the last revert."""
+
+    def __init__(self, facts: Facts, safety: str | None, parent: QWidget) -> None:
+        self._safety = safety
+        undo.plan(facts, safety)
+        super().__init__(facts, tr("Undo the Revert"), parent)
+        self.setWindowTitle(tr("Undo the Revert of {vm}").format(vm=_short(facts.vm.name)))
+        self.replan()
+        self.fit()
+
+    def make_plan(self) -> Plan:
+        return undo.plan(self.facts, self._safety)
+
+
+DialogMaker = Callable[[Facts, QWidget], PlanDialog]
+
+
+def _then_choices(has_memory: bool) -> list[tuple[str, str]]:
+    taken = tr("as it was when the snapshot was taken")
+    if has_memory:
+        return [
+            (Then.AS_TAKEN, taken),
+            (Then.RUNNING, tr("running")),
+            (Then.PAUSED, tr("paused")),
+            (Then.OFF, tr("shut off")),
+        ]
+    return [(Then.AS_TAKEN, tr("shut off")), (Then.RUNNING, tr("start it")), (Then.PAUSED, tr("start it paused"))]
+
+
+def _short(text: str) -> str:
+    """Return text short enough for a window's title."""
+    line = " ".join(text.split())
+    return line if len(line) <= 48 else f"{line[:24]}…{line[-20:]}"  # noqa: PLR2004 - about half a title bar

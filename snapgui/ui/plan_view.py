@@ -1,0 +1,99 @@
+"""A plan as people read it: what will be done, what will be lost, what stands in the way."""
+
+import shlex
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from snapgui.model.plan import Finding, Plan, Severity
+from snapgui.ui.assets import pixmap
+from snapgui.ui.theme import Role, color
+from snapgui.ui.wording import plain_label, tr, words
+
+ICON = 16
+MOST_LINES = 12
+_LOOKS = {
+    Severity.BLOCKER: ("error", Role.LOSS, "loss"),
+    Severity.WARNING: ("warning", Role.WAIT, "wait"),
+    Severity.NOTE: ("info", Role.MUTED, ""),
+}
+
+
+class PlanView(QWidget):
+    """Rebuilt whenever the user changes an option."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._grid = QGridLayout()
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(8)
+        self._grid.setVerticalSpacing(6)
+        self._grid.setColumnStretch(1, 1)
+        self._grid.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._more = QPushButton(tr("Show virsh commands"), self)
+        self._more.setFlat(True)
+        self._more.setCheckable(True)
+        self._commands = QPlainTextEdit(self)
+        self._commands.setReadOnly(True)
+        self._commands.setAccessibleName(tr("Equivalent virsh commands"))
+        self._commands.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self._commands.hide()
+        self._more.toggled.connect(self._commands.setVisible)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(8)
+        box.addLayout(self._grid)
+        box.addWidget(self._more, 0, Qt.AlignmentFlag.AlignLeft)
+        box.addWidget(self._commands)
+        box.addStretch(1)
+
+    def show_plan(self, plan: Plan) -> None:
+        """Show a plan in place of the one before."""
+        while (item := self._grid.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.deleteLater()
+        for finding in plan.findings:
+            self._finding(finding)
+        if not plan.blockers:
+            self._steps(plan)
+        commands = [shlex.join(("virsh", *step.virsh)) for step in plan.steps if step.virsh]
+        self._commands.setPlainText("\n".join(commands))
+        height = self._commands.fontMetrics().height() * (min(len(commands), 6) + 2)
+        self._commands.setFixedHeight(height)
+        self._more.setVisible(bool(commands) and not plan.blockers)
+        self._commands.setVisible(self._more.isChecked() and not plan.blockers)
+
+    def _steps(self, plan: Plan) -> None:
+        for loss in plan.losses[:MOST_LINES]:
+            self._row("warning", Role.LOSS, words(loss), "loss")
+        if len(plan.losses) > MOST_LINES:
+            self._row(
+                "warning", Role.LOSS, tr("… and {count} more").format(count=len(plan.losses) - MOST_LINES), "loss"
+            )
+        if len(plan.steps) <= MOST_LINES:
+            for number, step in enumerate(plan.steps, start=1):
+                self._row("", Role.MUTED, words(step.text), "", lead=f"{number}.")
+        for note in plan.notes:
+            self._row("info", Role.MUTED, words(note), "muted")
+
+    def _finding(self, finding: Finding) -> None:
+        name, role, look = _LOOKS[finding.severity]
+        self._row(name, role, words(finding.text), look)
+        if finding.fix is not None:
+            self._row("", Role.MUTED, words(finding.fix), "muted")
+
+    def _row(self, icon: str, role: Role, text: str, look: str, lead: str = "") -> None:
+        row = self._grid.rowCount()
+        mark = plain_label(lead, self, "muted")
+        mark.setFixedWidth(20)
+        if icon:
+            mark.setPixmap(pixmap(icon, ICON, color(role), self.devicePixelRatioF()))
+        label = QLabel(self)
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        label.setObjectName(look)
+        label.setWordWrap(True)
+        label.setText(" ".join(text.split()))
+        label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self._grid.addWidget(mark, row, 0, Qt.AlignmentFlag.AlignTop)
+        label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(label, row, 1)

@@ -1,0 +1,134 @@
+"""The window's colours: a palette for light and dark, and a handful of named roles. Nothing else names a colour."""
+
+from enum import Enum
+from functools import cache
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QGuiApplication, QPalette
+
+DARK_BELOW = 128
+"""Lightness of the window colour under which a palette counts as dark."""
+
+
+class Role(Enum):
+    """A named colour: (light, dark)."""
+
+    GROUND = ("#f5f6f8", "#1b1e22")
+    CARD = ("#ffffff", "#2a2f36")
+    CARD_BORDER = ("#d5d9df", "#3d444d")
+    HAIRLINE = ("#dfe2e7", "#343a42")
+    EDGE = ("#a9b1bc", "#5a636e")
+    MUTED = ("#5b6472", "#a3adba")
+    ACCENT = ("#2563d9", "#6ea1ff")
+    ACCENT_SOFT = ("#e4edfd", "#24344f")
+    ON_ACCENT = ("#ffffff", "#0e1726")
+    GOOD = ("#1c7a3e", "#6bcb8b")
+    GOOD_SOFT = ("#e2f3e7", "#1f3527")
+    WAIT = ("#945200", "#e8b258")
+    WAIT_SOFT = ("#fdf0dc", "#3a2f1b")
+    LOSS = ("#b3261e", "#ff8a80")
+    LOSS_SOFT = ("#fdeceb", "#40211f")
+    SCREEN = ("#11161c", "#0c1014")
+
+
+def is_dark(palette: QPalette | None = None) -> bool:
+    """Whether the palette (the application's by default) is a dark one."""
+    palette = palette or QGuiApplication.palette()
+    return palette.color(QPalette.ColorRole.Window).lightness() < DARK_BELOW
+
+
+def color(role: Role, *, dark: bool | None = None) -> QColor:
+    """Return the colour of a role in the scheme that is shown; it is shared, so never to be changed."""
+    return _colors(is_dark() if dark is None else dark)[role]
+
+
+@cache
+def _colors(dark: bool) -> dict[Role, QColor]:
+    return {role: QColor(role.value[dark]) for role in Role}
+
+
+def palette(*, dark: bool) -> QPalette:
+    """Return the application's palette for one scheme."""
+    text = QColor("#e8ebef") if dark else QColor("#1b222c")
+    window = QColor("#22262c") if dark else QColor("#ffffff")
+    made = QPalette(color(Role.CARD, dark=dark), window)
+    roles = QPalette.ColorRole
+    for role in (roles.WindowText, roles.Text, roles.ButtonText, roles.BrightText, roles.ToolTipText):
+        made.setColor(role, text)
+    made.setColor(roles.Base, QColor("#1e2227") if dark else QColor("#ffffff"))
+    made.setColor(roles.AlternateBase, color(Role.GROUND, dark=dark))
+    made.setColor(roles.ToolTipBase, color(Role.CARD, dark=dark))
+    made.setColor(roles.Highlight, color(Role.ACCENT, dark=dark))
+    made.setColor(roles.Accent, color(Role.ACCENT, dark=dark))
+    made.setColor(roles.HighlightedText, color(Role.ON_ACCENT, dark=dark))
+    made.setColor(roles.Link, color(Role.ACCENT, dark=dark))
+    made.setColor(roles.PlaceholderText, color(Role.MUTED, dark=dark))
+    made.setColor(roles.Mid, color(Role.HAIRLINE, dark=dark))
+    disabled = QColor("#717b88") if dark else QColor("#8b93a0")
+    for role in (roles.WindowText, roles.Text, roles.ButtonText):
+        made.setColor(QPalette.ColorGroup.Disabled, role, disabled)
+    return made
+
+
+def stylesheet(*, dark: bool) -> str:
+    """Return the few rules that a palette cannot say: hairlines, flat bars, the one filled button."""
+    names = {role.name: color(role, dark=dark).name() for role in Role}
+    return _RULES.format(**names)
+
+
+def wants_dark(choice: str) -> bool:
+    """Return whether to be dark: by the user's choice (``light``, ``dark``) or the desktop's (``desktop``)."""
+    if choice in {"light", "dark"}:
+        return choice == "dark"
+    return QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
+
+
+_RULES = """
+QMainWindow::separator, QSplitter::handle {{ background: {HAIRLINE}; }}
+QToolBar {{ border: none; border-bottom: 1px solid {HAIRLINE}; padding: 6px 12px; spacing: 8px; }}
+QToolBar QToolButton, QPushButton {{ border: 1px solid {CARD_BORDER}; border-radius: 6px; padding: 5px 12px; }}
+QPushButton {{ background: {CARD}; min-height: 18px; }}
+QToolBar QToolButton:hover, QToolBar QToolButton:focus, QPushButton:hover, QPushButton:focus,
+QPushButton:default {{ border-color: {ACCENT}; }}
+QToolBar QToolButton:pressed, QPushButton:pressed {{ background: {ACCENT_SOFT}; }}
+QPushButton:flat {{ border: none; background: transparent; color: {ACCENT}; padding: 2px 0px; text-align: left; }}
+QPushButton:flat:focus {{ text-decoration: underline; }}
+QPushButton:disabled, QToolBar QToolButton:disabled {{ border-color: {HAIRLINE}; color: {EDGE}; }}
+QToolButton#segment {{ border: 1px solid {CARD_BORDER}; padding: 4px 12px; background: {CARD}; }}
+QToolButton#segment[place="first"] {{ border-top-left-radius: 6px; border-bottom-left-radius: 6px; }}
+QToolButton#segment[place="last"] {{ border-top-right-radius: 6px; border-bottom-right-radius: 6px;
+  margin-left: -1px; }}
+QToolButton#segment:checked {{ background: {ACCENT_SOFT}; color: {ACCENT}; }}
+QToolButton#segment:focus {{ border-color: {ACCENT}; }}
+QLineEdit, QPlainTextEdit {{ border: 1px solid {CARD_BORDER}; border-radius: 6px; padding: 4px 8px;
+  selection-background-color: {ACCENT}; selection-color: {ON_ACCENT}; }}
+QLineEdit:focus, QPlainTextEdit:focus {{ border-color: {ACCENT}; }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
+QMessageBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
+QWidget#pane {{ background: {GROUND}; }}
+QToolBar QToolButton#primary:enabled {{ background: {ACCENT}; color: {ON_ACCENT}; border-color: {ACCENT}; }}
+QLabel#muted {{ color: {MUTED}; }}
+QLabel#loss {{ color: {LOSS}; }}
+QLabel#wait {{ color: {WAIT}; }}
+QLabel#good {{ color: {GOOD}; }}
+QFrame#hairline {{ background: {HAIRLINE}; border: none; }}
+QAbstractItemView {{ border: none; outline: none; }}
+QTreeView#vms, QListView#jobs {{ background: transparent; }}
+QTreeView#outline::item {{ padding: 5px 4px; border: none; }}
+QTreeView#outline::item:selected {{ background: {ACCENT_SOFT}; color: palette(text); }}
+QScrollBar {{ background: transparent; border: none; margin: 0px; }}
+QScrollBar:vertical {{ width: 10px; }}
+QScrollBar:horizontal {{ height: 10px; }}
+QScrollBar::handle {{ background: {EDGE}; border-radius: 4px; margin: 1px; min-height: 24px; min-width: 24px; }}
+QScrollBar::handle:hover {{ background: {MUTED}; }}
+QAbstractScrollArea::corner {{ background: transparent; border: none; }}
+QPlainTextEdit {{ background: palette(base); }}
+QScrollBar::add-line, QScrollBar::sub-line {{ width: 0px; height: 0px; }}
+QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+QHeaderView::section {{ background: transparent; color: {MUTED}; border: none; padding: 4px 8px; }}
+QStatusBar {{ border-top: 1px solid {HAIRLINE}; }}
+QStatusBar QLabel {{ padding-left: 12px; }}
+QStatusBar::item {{ border: none; }}
+QPushButton#danger:enabled {{ color: {LOSS}; }}
+QToolTip {{ border: 1px solid {HAIRLINE}; padding: 4px; }}
+"""

@@ -1,0 +1,234 @@
+"""The middle of the window: the VM's name, messages, the banner, and its tree as graph or outline."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QSize, Qt, Signal
+from PySide6.QtGui import QFont, QPixmap, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QToolButton, QTreeView, QVBoxLayout, QWidget
+
+from snapgui.model.records import Snapshot
+from snapgui.operations.facts import Glance
+from snapgui.ui.actions import Actions
+from snapgui.ui.empty_state import EmptyState
+from snapgui.ui.graph_view import GraphView
+from snapgui.ui.host import Host
+from snapgui.ui.messages import MessageBar
+from snapgui.ui.outline_view import OutlineView
+from snapgui.ui.pause_banner import PauseBanner
+from snapgui.ui.snapshot_model import SnapshotModel
+from snapgui.ui.wording import elided_middle, plain_label
+
+EDGE = 16
+MOST_FOUND = 10_000
+Thumbnail = Callable[[str], QPixmap | None]
+
+
+class TreePane(QWidget):
+    """``selection_changed``; ``menu_wanted`` carries a global point; ``details_wanted`` on double click or Enter."""
+
+    selection_changed = Signal()
+    menu_wanted = Signal(QPoint)
+    details_wanted = Signal()
+
+    def __init__(self, model: SnapshotModel, actions: Actions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("pane")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.model = model
+        self._name = ""
+        self.graph = GraphView(model, self)
+        self.outline = OutlineView(model, self)
+        self.outline.setSelectionModel(self.graph.selectionModel())
+        self.empty = EmptyState(self)
+        self.messages = MessageBar(self)
+        self.banner = PauseBanner(self)
+        self._title = plain_label("", self)
+        font = QFont(self._title.font())
+        font.setBold(True)
+        font.setPointSizeF(font.pointSizeF() * 1.3)
+        self._title.setFont(font)
+        self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._stack = QStackedWidget(self)
+        for page in (self.empty, self.graph, self.outline):
+            self._stack.addWidget(page)
+        head = QHBoxLayout()
+        head.setContentsMargins(EDGE, 8, EDGE, 0)
+        head.setSpacing(0)
+        head.addWidget(self._title, 1)
+        for name in ("graph", "outline"):
+            head.addWidget(self._switch(actions, name))
+        bars = QVBoxLayout()
+        bars.setContentsMargins(EDGE, 0, EDGE, 0)
+        bars.setSpacing(8)
+        bars.addWidget(self.messages)
+        bars.addWidget(self.banner)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(8)
+        box.addLayout(head)
+        box.addLayout(bars)
+        box.addWidget(self._stack, 1)
+        self._outline_wanted = False
+        for view in (self.graph, self.outline):
+            self._connect(view)
+
+    def _switch(self, actions: Actions, name: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setDefaultAction(actions[name])
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setIconSize(QSize(16, 16))
+        button.setObjectName("segment")
+        button.setProperty("place", "first" if name == "graph" else "last")
+        return button
+
+    def _connect(self, view: QTreeView) -> None:
+        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        view.customContextMenuRequested.connect(lambda point: self._on_menu(view, point))
+        view.doubleClicked.connect(lambda _index: self.details_wanted.emit())
+        view.activated.connect(lambda _index: self.details_wanted.emit())
+        if view is self.graph:
+            view.selectionModel().selectionChanged.connect(lambda _new, _old: self.selection_changed.emit())
+
+    # what is shown
+
+    @property
+    def outline_shown(self) -> bool:
+        """Whether the outline was chosen rather than the graph."""
+        return self._outline_wanted
+
+    @property
+    def view(self) -> QTreeView:
+        """The chosen view of the tree."""
+        return self.outline if self._outline_wanted else self.graph
+
+    def choose_view(self, *, outline: bool) -> None:
+        """Show the graph or the outline."""
+        current = self.view.currentIndex()
+        self._share_branches(to_outline=outline)
+        self._outline_wanted = outline
+        if self._stack.currentWidget() is not self.empty:
+            self._stack.setCurrentWidget(self.view)
+        if current.isValid():
+            self.view.scrollTo(current)
+
+    def _share_branches(self, *, to_outline: bool) -> None:
+        """Branches collapsed in one view are collapsed in the other."""
+        waiting = list(self.model.root.children)
+        while waiting:
+            node = waiting.pop()
+            waiting.extend(node.children)
+            if not node.children or node.snapshot is None:
+                continue
+            index = self.model.index_of(node.snapshot.name)
+            if to_outline:
+                self.outline.setExpanded(index, not self.graph.is_collapsed(index))
+            elif self.outline.isExpanded(index) == self.graph.is_collapsed(index):
+                self.graph.set_collapsed(index, not self.outline.isExpanded(index))
+
+    def show_host(self, host: Host | None) -> None:
+        """Show that no VM of a connection is selected."""
+        self.model.clear()
+        self._set_title("")
+        self.empty.show_host(host)
+        self._stack.setCurrentWidget(self.empty)
+
+    def show_vm(self, name: str) -> None:
+        """A VM was selected whose tree has not been read yet."""
+        self.model.clear()
+        self._set_title(name)
+        self._stack.setCurrentWidget(self.view)
+
+    def show_glance(self, seen: Glance) -> None:
+        """Take over what is true now; a first look selects the current state and shows it."""
+        first = self.model.vm is None
+        empty_before = self._stack.currentWidget() is self.empty
+        self._set_title(seen.vm.name)
+        self.model.show(seen.vm, seen.tree, seen.changed)
+        if not seen.tree.snapshots:
+            self.empty.show_no_snapshots()
+            self._stack.setCurrentWidget(self.empty)
+        else:
+            self._stack.setCurrentWidget(self.view)
+        if (first or empty_before) and seen.tree.snapshots:
+            self.select(None)
+            self.view.scrollTo(self.view.currentIndex())
+
+    # selection
+
+    def selected(self) -> tuple[Snapshot, ...]:
+        """Return the selected snapshots."""
+        rows = self.graph.selectionModel().selectedRows()
+        chosen = (self.model.snapshot(index) for index in rows)
+        # Rows go one after another: while they do, one may stand for a snapshot that does not exist any more.
+        return tuple(found for found in chosen if found is not None and found.name in self.model.tree)
+
+    def here_selected(self) -> bool:
+        """Whether "You are here" is selected."""
+        rows = self.graph.selectionModel().selectedRows()
+        return any(self.model.node(index).is_here for index in rows)
+
+    def select(self, name: str | None) -> None:
+        """Select a snapshot, or the current state for None."""
+        index = self.model.index_of(name)
+        if index.isValid():
+            flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+            self._reveal(index)
+            self.graph.selectionModel().setCurrentIndex(index, flags)
+            self.view.scrollTo(index)
+
+    def _reveal(self, index: QModelIndex) -> None:
+        above = index.parent()
+        while above.isValid():
+            if self.graph.is_collapsed(above):
+                self.graph.set_collapsed(above, False)
+            self.outline.expand(above)
+            above = above.parent()
+
+    def search(self, text: str) -> list[str]:
+        """Fade what does not match; return the names that do, oldest first."""
+        wanted = text.strip().casefold()
+        if not wanted:
+            self.graph.show_matches(None)
+            return []
+        found = [s.name for s in self.model.tree if wanted in f"{s.label}\n{s.name}\n{s.description}".casefold()]
+        self.graph.show_matches(set(found))
+        return found[:MOST_FOUND]
+
+    def rename(self) -> None:
+        """Edit the title of the selected snapshot in place."""
+        index = self.view.currentIndex().siblingAtColumn(0)
+        if index.isValid():
+            self.view.scrollTo(index)
+            if not self._outline_wanted and self.graph.zoom < 0.6:  # noqa: PLR2004 - a title could not be read
+                self.graph.set_zoom(1.0)
+                self.graph.scrollTo(index)
+            self.view.edit(index)
+
+    def collapse_current(self, collapsed: bool) -> None:
+        """Hide or show the branch below the selected node."""
+        index = self.view.currentIndex().siblingAtColumn(0)
+        if index.isValid():
+            self.graph.set_collapsed(index, collapsed)
+            self.outline.setExpanded(index, not collapsed)
+
+    def _on_menu(self, view: QTreeView, point: QPoint) -> None:
+        index = view.indexAt(point)
+        if point.x() < 0 or not view.viewport().rect().contains(point):  # by keyboard
+            index = view.currentIndex()
+        if not index.isValid():
+            return
+        if not view.selectionModel().isSelected(index):
+            flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+            view.selectionModel().setCurrentIndex(index, flags)
+        self.menu_wanted.emit(
+            view.viewport().mapToGlobal(view.visualRect(index).center() if index.isValid() else point)
+        )
+
+    def _set_title(self, name: str) -> None:
+        self._name = name
+        self._title.setAccessibleName(name)
+        self._title.setText(elided_middle(name, self._title, max(60, self._title.width())))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._set_title(self._name)

@@ -1,0 +1,1 @@
+"""What the measurements share. A bench is run as a script: ``./dev bench NAME``."""

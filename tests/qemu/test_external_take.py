@@ -1,0 +1,123 @@
+"""External snapshots on real hypervisors: live, paused, disks only, off; progress, cancel, and files that are named."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from snapgui.hypervisor.connection import Connection
+from snapgui.model.errors import Cancelled
+from snapgui.model.progress import Phase, Progress
+from snapgui.model.records import Kind, Place
+from snapgui.operations import take
+from snapgui.operations.choice import KindWish, MemoryWish
+from snapgui.operations.facts import read_facts
+from snapgui.operations.history import History
+from snapgui.operations.outcome import Outcome
+from snapgui.operations.pipeline import run
+from snapgui.operations.take import TakeRequest
+from tests.stacks.machines import Machine
+from tests.stacks.stacks import Stack
+
+FILL = "dd if=/dev/urandom of=/run/fill bs=1M count=80 2>/dev/null"
+
+
+def _take(machine: Machine, request: TakeRequest) -> tuple[Outcome, list[Progress]]:
+    seen: list[Progress] = []
+    with Connection(machine.uri) as connection:
+        facts = read_facts(connection, machine.uuid)
+        outcome = run(take.plan(facts, request), facts, connection, History(), seen.append)
+    return outcome, seen
+
+
+@pytest.mark.parametrize("memory", [MemoryWish.LIVE, MemoryWish.PAUSED])
+def test_memory_goes_into_a_file_of_its_own(guest: Machine, memory: MemoryWish) -> None:
+    guest.channel.run(FILL)
+    outcome, seen = _take(
+        guest, TakeRequest("with, comma / no".replace("/ ", ""), kind=KindWish.EXTERNAL, memory=memory)
+    )
+    snapshot = outcome.snapshot
+    assert snapshot is not None
+    assert (snapshot.kind, snapshot.memory) == (Kind.EXTERNAL, Place.EXTERNAL)
+    assert [Path(path).name for path in outcome.files] == [
+        f"{guest.name}-vda.with_comma_no.qcow2",
+        f"{guest.name}.with_comma_no.mem",
+    ]
+    assert all(Path(path).exists() for path in outcome.files)
+    assert outcome.guest_paused_s is not None
+    assert outcome.saved_bytes is not None
+    assert outcome.saved_bytes > 80 * 2**20
+    assert seen[-1].phase is Phase.RESUME
+    assert guest.channel.counter() > 0
+
+
+def test_disks_alone_are_frozen_without_a_pause(guest: Machine) -> None:
+    outcome, _ = _take(guest, TakeRequest("disks", memory=MemoryWish.NONE))
+    assert outcome.snapshot is not None
+    assert outcome.snapshot.state == "disk-snapshot"
+    assert outcome.guest_paused_s in {None, 0.0} or outcome.guest_paused_s < 0.3
+
+
+def test_a_stopped_vm_gets_an_overlay(idle_guest: Machine) -> None:
+    outcome, _ = _take(idle_guest, TakeRequest("off", kind=KindWish.EXTERNAL))
+    assert outcome.snapshot is not None
+    assert (outcome.snapshot.kind, outcome.snapshot.state) == (Kind.EXTERNAL, "shutoff")
+    idle_guest.start()
+
+
+def test_auto_takes_what_this_libvirt_can_revert(stack: Stack, guest: Machine) -> None:
+    outcome, _ = _take(guest, TakeRequest("auto"))
+    assert outcome.snapshot is not None
+    assert outcome.snapshot.kind is (Kind.EXTERNAL if stack.native_external else Kind.INTERNAL)
+
+
+def _with_memory(machine: Machine, mebibytes: int, filled: int) -> None:
+    """Start the VM with more RAM, and fill a part of it with pages that have to be written."""
+    flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    machine.domain.setMemoryFlags(mebibytes * 1024, flags | libvirt.VIR_DOMAIN_MEM_MAXIMUM)
+    machine.domain.setMemoryFlags(mebibytes * 1024, flags)
+    machine.start()
+    double = "cat /run/part /run/part >/run/more && mv /run/more /run/part"
+    machine.channel.run(f"mount -o remount,size=90% /run; head -c 1048576 /dev/urandom >/run/part; {double}; {double}")
+    machine.channel.run(f"for n in 1 2 3 4; do {double}; done", 60)
+    machine.channel.run(f"n=64; while [ $n -lt {filled} ]; do cat /run/part >/run/fill.$n; n=$((n + 64)); done", 120)
+
+
+@pytest.mark.parametrize("at", [0.1, 0.5])
+@pytest.mark.parametrize("memory", [MemoryWish.LIVE, MemoryWish.PAUSED])
+def test_a_save_is_cancelled_and_leaves_nothing(idle_guest: Machine, memory: MemoryWish, at: float) -> None:
+    guest = idle_guest
+    _with_memory(guest, 3072, 2304)
+    cancel = threading.Event()
+    before = set(guest.directory.iterdir())
+    with Connection(guest.uri) as connection:
+        facts = read_facts(connection, guest.uuid)
+        plan = take.plan(facts, TakeRequest("never", kind=KindWish.EXTERNAL, memory=memory))
+
+        def report(progress: Progress) -> None:
+            if progress.fraction is not None and progress.fraction >= at:
+                cancel.set()
+
+        with pytest.raises(Cancelled, match="no file is left"):
+            run(plan, facts, connection, History(), report, cancel)
+    assert guest.domain.snapshotNum() == 0
+    assert set(guest.directory.iterdir()) == before
+    counter = guest.channel.counter()
+    deadline = time.monotonic() + 20
+    while guest.channel.counter() == counter:
+        assert time.monotonic() < deadline
+
+
+def test_the_plan_names_every_file_before(guest: Machine) -> None:
+    with Connection(guest.uri) as connection:
+        facts = read_facts(connection, guest.uuid)
+    (guest.directory / f"{guest.name}.x.mem").write_bytes(b"mine")
+    with Connection(guest.uri) as connection:
+        facts = read_facts(connection, guest.uuid)
+    plan = take.plan(facts, TakeRequest("x", kind=KindWish.EXTERNAL))
+    (step,) = plan.steps
+    assert step.memory_file == str(guest.directory / f"{guest.name}.x-2.mem")
+    assert step.memory_file in json.dumps([str(note) for note in plan.notes])

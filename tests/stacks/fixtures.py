@@ -1,0 +1,60 @@
+"""Fixtures that need a real hypervisor; a conftest.py takes them by import.
+
+Every test that uses `stack`, directly or not, runs once on each stack; under pytest-xdist one worker serves one stack.
+"""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from snapgui.demo.guest import GuestFiles, build_guest
+from snapgui.demo.hypervisor import demo_directory
+from tests.stacks.machines import Machine, machine
+from tests.stacks.stacks import BACKPORTS, Stack, installed
+
+STACKS = [pytest.param(name, id=name, marks=pytest.mark.xdist_group(name)) for name in (installed(), BACKPORTS)]
+
+
+@pytest.fixture(scope="session")
+def guest_files() -> GuestFiles:
+    """The guest's kernel, initial file system and template disk, from the user's cache."""
+    directory = demo_directory()
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "build-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return build_guest(directory, print)
+
+
+@pytest.fixture(scope="session", params=STACKS)
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A running private daemon of one libvirt version."""
+    running = Stack(request.param)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def stack_files(stack: Stack, guest_files: GuestFiles) -> GuestFiles:
+    """The guest's files at a place that the stack's daemon sees, too."""
+
+    def copied(file: Path) -> Path:
+        return Path(shutil.copyfile(file, stack.images / file.name))
+
+    return GuestFiles(copied(guest_files.kernel), copied(guest_files.initramfs), copied(guest_files.disk))
+
+
+@pytest.fixture
+def idle_guest(stack: Stack, stack_files: GuestFiles) -> Iterator[Machine]:
+    """A fresh VM that is switched off; no time is spent on booting."""
+    with machine(stack, stack_files) as made:
+        yield made
+
+
+@pytest.fixture
+def guest(idle_guest: Machine) -> Machine:
+    """A fresh VM whose guest has booted and takes commands."""
+    idle_guest.start()
+    return idle_guest

@@ -1,0 +1,62 @@
+"""Facts about an imagined VM, for tests of plans."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from snapgui.model.records import Capabilities, Directory, Disk, Machine, PauseReason, Vm, VmState
+from snapgui.model.tree import SnapshotTree
+from snapgui.operations.facts import Facts
+from tests.unit.trees import files_of, image_after, tree
+
+DISK = Disk("vda", source="/images/disk.qcow2", format="qcow2")
+MACHINE = Machine(vcpus=1, memory=256 * 2**20, architecture="x86_64", machine="pc", disks=(DISK,))
+OLD_LIBVIRT = Capabilities(libvirt=(9, 0, 0), hypervisor=(7, 2, 0))
+NEW_LIBVIRT = Capabilities(libvirt=(11, 3, 0), hypervisor=(10, 0, 2), external_revert=True)
+RUNNING = Vm("11111111-2222-3333-4444-555555555555", "web01", VmState.RUNNING)
+PAUSED = replace(RUNNING, state=VmState.PAUSED, pause=PauseReason.USER)
+OFF = replace(RUNNING, state=VmState.SHUTOFF)
+MIB = 2**20
+
+
+def facts(
+    line: str = "base>a+*",
+    vm: Vm = RUNNING,
+    *,
+    machine: Machine | None = None,
+    changed: bool | None = True,
+    capabilities: Capabilities = OLD_LIBVIRT,
+    managed_save: bool = False,
+    resident: int | None = 100 * MIB,
+    free: int | None = 10_000 * MIB,
+    lent: tuple[tuple[str, str], ...] = (),
+    agent: bool = False,
+) -> Facts:
+    """Return the facts about a VM whose snapshots ``line`` draws; without ``machine`` it runs on their newest image."""
+    known = tree(line, MACHINE)
+    machine = machine or running_on(known)
+    return Facts(
+        uri="qemu:///system",
+        vm=vm,
+        machine=machine,
+        tree=known,
+        capabilities=capabilities,
+        now=datetime(2026, 1, 31, 13, 30, 5, tzinfo=UTC),
+        changed=changed,
+        managed_save=managed_save,
+        resident=resident if vm.state.active else 0,
+        free=free,
+        places=(place(known, machine),),
+        lent=lent,
+        agent=agent,
+    )
+
+
+def running_on(known: SnapshotTree) -> Machine:
+    """Return the machine whose disk is the image that is written to after the current snapshot."""
+    return replace(MACHINE, disks=(replace(DISK, source=image_after(known, known.current, DISK.source)),))
+
+
+def place(known: SnapshotTree, machine: Machine) -> Directory:
+    """Return the directory of the images, with every file that the snapshots and the machine name."""
+    named = {*files_of(known), *(disk.source for disk in machine.disks)}
+    return Directory("/images", frozenset(path.rpartition("/")[2] for path in named if path), 10_000 * MIB)
