@@ -51,9 +51,9 @@ def run(
     with only_one(plan.vm_uuid):
         task = Task(connection, facts, plan, report, cancel or threading.Event(), finish or threading.Event())
         task.typical_s = history.typical_seconds(plan.vm_uuid, plan.operation)
-        _look_again(task)
         job = history.begin(connection.uri, plan)
         try:
+            _look_again(task)
             for position, step in enumerate(plan.steps, start=1):
                 task.position = position
                 _run_step(step, task, history, job)

@@ -15,9 +15,8 @@ WAITS = "snapgui: this step cannot be cancelled; waiting for it to end safely."
 
 
 @contextlib.contextmanager
-def frozen(stack: Stack, guest: Machine) -> Iterator[None]:
+def frozen(stack: Stack, number: int) -> Iterator[None]:
     """Stop QEMU itself, so that what the hypervisor is doing takes as long as the test wants."""
-    number = stack.qemu_pid(guest.uuid)
     stack.kill(number, signal.SIGSTOP)
     yield
     stack.kill(number, signal.SIGCONT)
@@ -28,9 +27,10 @@ def names(guest: Machine) -> list[str]:
 
 
 def test_ctrl_c_during_a_save_waits_for_its_end_and_says_so(stack: Stack, guest: Machine) -> None:
+    number = stack.qemu_pid(guest.uuid)
     with running(guest.uri, "take", guest.name, "whole", *INTERNAL) as process:
-        wait_for_report(process, "screen")
-        with frozen(stack, guest):
+        wait_for_report(process, "pause")
+        with frozen(stack, number):
             for _ in range(2):
                 process.send_signal(signal.SIGINT)
                 wait_for_line(process, WAITS)
@@ -45,10 +45,10 @@ def test_ctrl_c_during_a_save_waits_for_its_end_and_says_so(stack: Stack, guest:
 def test_ctrl_c_before_the_revert_keeps_the_safety_snapshot_and_the_guest(stack: Stack, guest: Machine) -> None:
     ok(guest.uri, "take", guest.name, "a", *INTERNAL)
     guest.channel.run("touch /data/after; sync")
-    qemu = guest.domain.ID()
+    qemu, number = guest.domain.ID(), stack.qemu_pid(guest.uuid)
     with running(guest.uri, "revert", guest.name, "a", "--safety", "kept") as process:
-        wait_for_report(process, "screen")
-        with frozen(stack, guest):
+        wait_for_report(process, "pause")
+        with frozen(stack, number):
             process.send_signal(signal.SIGINT)
             wait_for_line(process, WAITS)
         out, err = process.communicate(timeout=60)
