@@ -7,12 +7,17 @@ import sys
 # to a user travels as exceptions.
 os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", "3:file:/dev/null")
 
-from snapgui.cli.main import main as command_line
+CANCELLED = 130
 
 
 def main() -> int:
     """Run the command line and return its exit status."""
-    return command_line()
+    try:
+        from snapgui.cli.main import main as command_line  # noqa: PLC0415 - Ctrl-C is heard while it is loaded
+
+        return command_line()
+    except KeyboardInterrupt:
+        return CANCELLED
 
 
 if __name__ == "__main__":

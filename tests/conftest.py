@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -13,6 +14,10 @@ import pytest
 
 hypothesis.settings.register_profile("snapgui", deadline=None)
 hypothesis.settings.load_profile("snapgui")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that runs the tests in the background has it ignored, by them and by all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PATIENCE_S = 5.0
 """How long threads and processes may take to end after the test that started them."""

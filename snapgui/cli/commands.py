@@ -1,12 +1,11 @@
 """What each verb does: read facts, plan, run, print."""
 
 import argparse
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+from snapgui.cli.interruption import Interruption
 from snapgui.cli.output import Console, finding_record, findings_text, plan_record, plan_text
 from snapgui.cli.records import snapshot_record, tree_record, vm_record
 from snapgui.cli.treetext import tree_lines
@@ -14,14 +13,14 @@ from snapgui.hypervisor import inventory, snapshots
 from snapgui.hypervisor.connection import Connection, default_uri
 from snapgui.model.errors import Broken, Refused
 from snapgui.model.plan import Plan
-from snapgui.model.records import Snapshot, Then
+from snapgui.model.records import KindWish, MemoryWish, Snapshot, Then
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations import delete as deleting
 from snapgui.operations import edit as editing
 from snapgui.operations import revert as reverting
 from snapgui.operations import take as taking
 from snapgui.operations import undo as undoing
-from snapgui.operations.choice import KindWish, MemoryWish, choose
+from snapgui.operations.choice import choose
 from snapgui.operations.doctor import examine
 from snapgui.operations.facts import Facts, read_changed, read_facts
 from snapgui.operations.history import Experience, History
@@ -180,28 +179,28 @@ def _change(
 
 def _run_patiently(plan: Plan, facts: Facts, connection: Connection, console: Console) -> Outcome:
     """Run in a second thread, so that Ctrl-C is heard: it cancels what can be cancelled, and waits for the rest."""
-    cancel = threading.Event()
     history = History()
+    interruption = console.interruption
+    interruption.begin_change()
     try:
         with ThreadPoolExecutor(1, "change") as pool:
-            future = pool.submit(run, plan, facts, connection, history, console.progress, cancel)
+            future = pool.submit(run, plan, facts, connection, history, console.progress, interruption.cancel)
             try:
-                return _wait(future, cancel, plan, console)
+                return _wait(future, interruption, plan, console)
             finally:
                 console.done()
     finally:
         history.close()
 
 
-def _wait(future: "Future[Outcome]", cancel: threading.Event, plan: Plan, console: Console) -> Outcome:
+def _wait(future: "Future[Outcome]", interruption: Interruption, plan: Plan, console: Console) -> Outcome:
+    heard = 0
     while True:
-        try:
-            return future.result(_POLL_S)
-        except NotYet:
-            if future.done():
-                return future.result()
-        except KeyboardInterrupt:
-            cancel.set()
+        done, _ = wait([future], _POLL_S)
+        if done:
+            return future.result()
+        while heard < interruption.times:
+            heard += 1
             if not plan.cancellable:
                 console.say("snapgui: this step cannot be cancelled; waiting for it to end safely.")
 

@@ -2,15 +2,19 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
-from typing import Never
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Never
 
 from snapgui import __version__
-from snapgui.cli import commands
-from snapgui.cli.output import Console, printable
+from snapgui.cli.interruption import Interruption
+from snapgui.cli.printable import printable
 from snapgui.model.errors import Cancelled, SnapguiError
-from snapgui.model.records import Place, Then
-from snapgui.operations.choice import KindWish, MemoryWish
+from snapgui.model.records import KindWish, MemoryWish, Place, Then
+
+if TYPE_CHECKING:
+    from snapgui.cli.output import Console
+
+Verb = Callable[[argparse.Namespace, "Console"], int]
 
 DONE, FAILED, USAGE, CANCELLED = 0, 1, 2, 130
 
@@ -22,21 +26,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from snapgui.ui.application import run_window  # noqa: PLC0415 - Qt is not needed by any verb
 
         return run_window(options.connect, options.vm, debug=options.debug)
-    console = Console(json=getattr(options, "json", False), progress=getattr(options, "progress", "none"))
+    with Interruption() as interruption:
+        try:
+            return _command(options, interruption)
+        except KeyboardInterrupt:
+            print("snapgui: Cancelled before anything was changed.", file=sys.stderr)
+            return CANCELLED
+        except BrokenPipeError:
+            sys.stderr.close()
+            return FAILED
+
+
+def _command(options: argparse.Namespace, interruption: Interruption) -> int:
+    from snapgui.cli import commands  # noqa: PLC0415 - neither the window nor --help needs them
+    from snapgui.cli.output import Console  # noqa: PLC0415
+
+    progress = getattr(options, "progress", "none")
+    console = Console(interruption, json=getattr(options, "json", False), progress=progress)
+    verbs: dict[str, Verb] = {
+        "list": commands.list_vms,
+        "tree": commands.tree,
+        "take": commands.take,
+        "edit": commands.edit,
+        "revert": commands.revert,
+        "delete": commands.delete,
+        "doctor": commands.doctor,
+        "undo": commands.undo,
+        "demo": commands.demo,
+    }
     try:
-        status: int = options.run(options, console)
+        return verbs[options.verb](options, console)
     except Cancelled as error:
         console.error(error)
         return CANCELLED
     except SnapguiError as error:
         console.error(error)
         return FAILED
-    except KeyboardInterrupt:
-        return CANCELLED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return FAILED
-    return status
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,11 +100,9 @@ class _Parser(argparse.ArgumentParser):
 def _add_reading(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     listing = verbs.add_parser("list", help="list the VMs")
     listing.add_argument("--json", action="store_true", help="print JSON")
-    listing.set_defaults(run=commands.list_vms)
     tree = verbs.add_parser("tree", help="print the snapshot tree of a VM")
     tree.add_argument("vm", metavar="VM", help="name or UUID")
     tree.add_argument("--json", action="store_true", help="print JSON")
-    tree.set_defaults(run=commands.tree)
 
 
 def _add_take(verbs: "argparse._SubParsersAction[_Parser]") -> None:
@@ -99,7 +122,6 @@ def _add_take(verbs: "argparse._SubParsersAction[_Parser]") -> None:
         help="how one disk is held; may be given several times",
     )
     _add_changing(take)
-    take.set_defaults(run=commands.take)
 
 
 def _disk_place(text: str) -> tuple[str, Place]:
@@ -117,7 +139,6 @@ def _add_edit(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     edit.add_argument("--title", metavar="TEXT", help="shown instead of the name; empty shows the name again")
     edit.add_argument("--description", metavar="TEXT")
     _add_changing(edit, dry_run=False)
-    edit.set_defaults(run=commands.edit)
 
 
 def _add_revert(verbs: "argparse._SubParsersAction[_Parser]") -> None:
@@ -130,7 +151,6 @@ def _add_revert(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     safety.add_argument("--no-safety", action="store_true", help="let the current state be lost")
     revert.add_argument("--force", action="store_true", help="also where libvirt calls it risky")
     _add_changing(revert)
-    revert.set_defaults(run=commands.revert)
 
 
 def _add_delete(verbs: "argparse._SubParsersAction[_Parser]") -> None:
@@ -141,28 +161,24 @@ def _add_delete(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     below.add_argument("--with-children", action="store_true", help="and all snapshots below them")
     below.add_argument("--children-only", action="store_true", help="only the snapshots below them")
     _add_changing(delete)
-    delete.set_defaults(run=commands.delete)
 
 
 def _add_doctor(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     doctor = verbs.add_parser("doctor", help="say beforehand what stands in the way of snapshots")
     doctor.add_argument("vm", metavar="VM", help="name or UUID")
     doctor.add_argument("--json", action="store_true", help="print JSON")
-    doctor.set_defaults(run=commands.doctor)
 
 
 def _add_undo(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     undo = verbs.add_parser("undo", help="undo the last revert that a safety snapshot can undo")
     undo.add_argument("vm", metavar="VM", help="name or UUID")
     _add_changing(undo)
-    undo.set_defaults(run=commands.undo)
 
 
 def _add_demo(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     demo = verbs.add_parser("demo", help="show everything on an own hypervisor with a tiny guest")
     demo.add_argument("--tour", metavar="DIR", help="drive the window unattended, save screenshots to DIR")
     demo.add_argument("--clean", action="store_true", help="remove what the demonstration left in the cache")
-    demo.set_defaults(run=commands.demo)
 
 
 def _add_changing(verb: argparse.ArgumentParser, *, dry_run: bool = True) -> None:

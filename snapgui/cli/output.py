@@ -3,10 +3,11 @@
 import json
 import sys
 import time
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
+from snapgui.cli.interruption import Interruption
+from snapgui.cli.printable import printable
 from snapgui.model.errors import SnapguiError
 from snapgui.model.plan import Finding, Operation, Plan
 from snapgui.model.progress import Progress
@@ -16,18 +17,13 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 PLAIN_INTERVAL_S = 1.0
-_STAYS = "\n\t"
-
-
-def printable(text: str) -> str:
-    """Return text without the control characters by which a hostile name could steer the terminal."""
-    return "".join(char if char in _STAYS or unicodedata.category(char)[0] != "C" else "\ufffd" for char in text)
 
 
 class Console:
     """Where results, progress and errors of one command go."""
 
-    def __init__(self, *, json: bool, progress: str) -> None:
+    def __init__(self, interruption: Interruption, *, json: bool, progress: str) -> None:
+        self.interruption = interruption
         self.json = json
         self._progress = _choose(progress)
         self._live: Live | None = None

@@ -18,12 +18,11 @@ from snapgui.hypervisor import snapshots
 from snapgui.hypervisor.connection import Connection
 from snapgui.images.qcow2 import read_head
 from snapgui.images.source import LocalFile
-from snapgui.model.records import Snapshot
+from snapgui.model.records import KindWish, Snapshot
 from snapgui.model.tree import SnapshotTree
-from snapgui.operations.choice import KindWish
-from snapgui.ui.application import make_application, make_window
+from snapgui.ui.application import make_application
 from snapgui.ui.jobs import Job, JobState
-from snapgui.ui.main_window import MainWindow
+from snapgui.ui.main_window import MainWindow, make_window
 from snapgui.ui.plan_dialogs import PlanDialog, TakeDialog
 
 Say = Callable[[str], None]

@@ -57,6 +57,23 @@ class Place(StrEnum):
     EXTERNAL = "external"
 
 
+class KindWish(StrEnum):
+    """What kind the user wants."""
+
+    AUTO = "auto"
+    INTERNAL = "internal"
+    EXTERNAL = "external"
+
+
+class MemoryWish(StrEnum):
+    """What becomes of a running guest's RAM: saved while it runs, saved while it stands still, not saved."""
+
+    AUTO = "auto"
+    LIVE = "live"
+    PAUSED = "paused"
+    NONE = "none"
+
+
 class Then(StrEnum):
     """What the VM does after a revert."""
 

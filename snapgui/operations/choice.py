@@ -5,31 +5,13 @@ Kinds are never mixed by itself: a tree with internal and external snapshots has
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from snapgui.model.records import Disk, Kind, Place, VmState
+from snapgui.model.records import Disk, Kind, KindWish, MemoryWish, Place, VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.facts import Facts
 
 UEFI_INTERNAL = (10, 9, 0)
 """The first libvirt that takes internal snapshots of VMs with UEFI firmware."""
-
-
-class KindWish(StrEnum):
-    """What kind the user wants."""
-
-    AUTO = "auto"
-    INTERNAL = "internal"
-    EXTERNAL = "external"
-
-
-class MemoryWish(StrEnum):
-    """What becomes of a running guest's RAM: saved while it runs, saved while it stands still, not saved."""
-
-    AUTO = "auto"
-    LIVE = "live"
-    PAUSED = "paused"
-    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)

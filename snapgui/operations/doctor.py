@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from snapgui.model.errors import Refused
 from snapgui.model.plan import Finding, Severity
-from snapgui.model.records import Disk, Kind, Place
+from snapgui.model.records import Disk, Kind, MemoryWish, Place
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
-from snapgui.operations.choice import UEFI_INTERNAL, Choice, MemoryWish, choose
+from snapgui.operations.choice import UEFI_INTERNAL, Choice, choose
 from snapgui.operations.facts import Facts
 
 QEMU_JOBS = (10, 9, 0)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from snapgui.model.records import MemoryWish
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
-from snapgui.operations.choice import Choice, MemoryWish
+from snapgui.operations.choice import Choice
 from snapgui.operations.facts import Facts
 from snapgui.operations.history import Experience
 from snapgui.operations.outcome import binary_size

@@ -8,8 +8,8 @@ import re
 from collections.abc import Container
 from pathlib import PurePosixPath
 
-from snapgui.model.records import Directory, DiskRequest, Place
-from snapgui.operations.choice import Choice, MemoryWish
+from snapgui.model.records import Directory, DiskRequest, MemoryWish, Place
+from snapgui.operations.choice import Choice
 from snapgui.operations.facts import Facts
 
 LONGEST_PART = 80

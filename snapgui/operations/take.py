@@ -7,10 +7,10 @@ from snapgui.model import names
 from snapgui.model.errors import Broken, Cancelled, Refused, SnapguiError
 from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.progress import LIVE_PHASES, PAUSED_PHASES, TAKE_PHASES, Phase
-from snapgui.model.records import DiskRequest, Kind, Place, Snapshot, VmState
+from snapgui.model.records import DiskRequest, Kind, KindWish, MemoryWish, Place, Snapshot, VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations import thumbnails
-from snapgui.operations.choice import Choice, KindWish, MemoryWish, choose
+from snapgui.operations.choice import Choice, choose
 from snapgui.operations.doctor import names_are_jobs, take_findings
 from snapgui.operations.estimate import estimate, words_of
 from snapgui.operations.facts import Facts

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QMenu, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from snapgui.ui import theme
 from snapgui.ui.settings import Settings
@@ -33,11 +33,7 @@ class Appearance(QObject):
 
     def apply(self) -> None:
         """Put on what is wanted."""
-        dark = theme.wants_dark(self._settings.appearance)
-        application = QApplication.instance()
-        if isinstance(application, QApplication):
-            application.setPalette(theme.palette(dark=dark))
-            application.setStyleSheet(theme.stylesheet(dark=dark))
+        theme.put_on(self._settings.appearance)
         self.changed.emit()
 
     def _on_scheme(self) -> None:

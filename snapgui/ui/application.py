@@ -7,21 +7,23 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QPaintEvent
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
-from snapgui.hypervisor.connection import default_uri
-from snapgui.operations.history import History
 from snapgui.operations.paths import state_directory
+from snapgui.ui import theme
 from snapgui.ui.assets import application_icon
-from snapgui.ui.bridge import Bridge
-from snapgui.ui.main_window import MainWindow
 from snapgui.ui.settings import APPLICATION_ID, Settings
+
+if TYPE_CHECKING:
+    from snapgui.ui.main_window import MainWindow
 
 LOG_BYTES, LOG_FILES = 1_000_000, 3
 SIGNALS_MS = 250
+SIZE = (1440, 900)
 
 
 def make_application() -> QApplication:
@@ -36,13 +38,6 @@ def make_application() -> QApplication:
     return application
 
 
-def make_window(wanted_vm: str = "") -> MainWindow:
-    """Return a window with no connection yet, in the light or dark that is wanted."""
-    window = MainWindow(Bridge(), History(), Settings(), wanted_vm)
-    window.appearance.apply()
-    return window
-
-
 def run_window(uri: str | None, vm: str | None, *, debug: bool = False) -> int:
     """Show the window until it is closed; return the exit status."""
     start_log(debug=debug)
@@ -53,25 +48,56 @@ def run_window(uri: str | None, vm: str | None, *, debug: bool = False) -> int:
     os._exit(status)
 
 
-def show_window(uri: str | None, vm: str, extend: Callable[[MainWindow], object] = lambda _window: None) -> int:
-    """Show the window until it is closed; return Qt's exit status. ``extend`` may add to it before it is shown."""
+def show_window(uri: str | None, vm: str, extend: Callable[["MainWindow"], object] = lambda _window: None) -> int:
+    """Show the window until it is closed; return Qt's exit status. ``extend`` may add to its content."""
     application = make_application()
-    window = make_window(vm)
-    extend(window)
-    window.show()
-    gc.freeze()  # all that was loaded stays: Python need not search it for garbage while the window waits
-    QTimer.singleShot(0, lambda: open_connections(window, uri))
-    _quit_on_signals(window)
+    settings = Settings()
+    theme.put_on(settings.appearance)
+    frame = Frame(settings.layout("window"))
+
+    def furnish() -> None:
+        from snapgui.ui.main_window import make_window  # noqa: PLC0415 - loaded when the window is on the screen
+
+        content = make_window(vm)
+        extend(content)
+        frame.take_in(content)
+        gc.freeze()  # all that was loaded stays: Python need not search it for garbage while the window waits
+        QTimer.singleShot(0, lambda: content.connections.open_all(uri))
+
+    frame.on_the_screen.connect(furnish, Qt.ConnectionType.QueuedConnection)
+    frame.show()
+    _quit_on_signals(frame)
     return application.exec()
 
 
-def open_connections(window: MainWindow, uri: str | None) -> None:
-    """Open what the command line asks for, else the default and what the user added."""
-    window.connections.open(uri or default_uri())
-    if uri is None:
-        for known in window.settings.connections:
-            if known != default_uri():
-                window.connections.open(known)
+class Frame(QWidget):
+    """The window itself, on the screen before its content is loaded; ``on_the_screen`` when it was painted first."""
+
+    on_the_screen = Signal()
+
+    def __init__(self, geometry: QByteArray) -> None:
+        super().__init__()
+        self.setWindowTitle("snapgui")
+        self.resize(*SIZE)
+        self.restoreGeometry(geometry)
+        self._content: QWidget | None = None
+        self._painted = False
+        self._box = QVBoxLayout(self)
+        self._box.setContentsMargins(0, 0, 0, 0)
+
+    def take_in(self, content: QWidget) -> None:
+        """Show the content, and follow its wish to be closed."""
+        self._content = content
+        self._box.addWidget(content)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            self.on_the_screen.emit()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        event.setAccepted(self._content is None or self._content.close())
 
 
 def start_log(*, debug: bool) -> None:
@@ -88,7 +114,7 @@ def start_log(*, debug: bool) -> None:
     root.addHandler(keeper)
 
 
-def _quit_on_signals(window: MainWindow) -> None:
+def _quit_on_signals(window: QWidget) -> None:
     """Ctrl-C and ``kill`` close the window as a click does; Python looks for them only between Qt's events."""
     for number in (signal.SIGINT, signal.SIGTERM):
         # Not at once: a window that is closed before Qt's loop runs would leave a loop that nobody ends.

@@ -13,7 +13,7 @@ from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import age_words, badge_words, kind_words, tr
 
 TITLES_BELOW = 0.55
-DOTS_BELOW = 0.22
+DOTS_BELOW = 0.25
 RADIUS = 8.0
 PADDING = 8.0
 CURRENT_MARK = 14

@@ -26,7 +26,7 @@ class Closing(QObject):
 
     def _on_jobs(self) -> None:
         if self._wanted and not self._jobs.active():
-            self._window.close()
+            self._window.window().close()
 
     def _ask(self) -> None:
         box = QMessageBox(self._window)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from snapgui.hypervisor.connection import default_uri
 from snapgui.ui.bridge import Bridge
 from snapgui.ui.connection_dialog import ConnectionDialog
 from snapgui.ui.host import Host
@@ -19,6 +20,14 @@ class Connections(QObject):
     def __init__(self, window: "MainWindow", bridge: Bridge, wanted_vm: str) -> None:
         super().__init__(window)
         self._window, self._bridge, self._wanted_vm = window, bridge, wanted_vm
+
+    def open_all(self, uri: str | None) -> None:
+        """Open what the command line asks for, else the default and what the user added."""
+        self.open(uri or default_uri())
+        if uri is None:
+            for known in self._window.settings.connections:
+                if known != default_uri():
+                    self.open(known)
 
     def open(self, uri: str | None) -> Host:
         """Open another connection and show it; None is libvirt's default."""

@@ -38,6 +38,7 @@ from snapgui.ui.graph_navigation import GraphNavigation
 from snapgui.ui.overview import Overview
 from snapgui.ui.snapshot_model import Node, SnapshotModel
 from snapgui.ui.theme import Role, color
+from snapgui.ui.unfolding import Unfolding
 
 SMALLEST, LARGEST, ZOOM_STEP = 0.08, 2.0, 1.2
 MARGIN = 32
@@ -92,6 +93,7 @@ class GraphView(QTreeView):
         model.rowsMoved.connect(self._open_moved)
         model.restructured.connect(self.relayout)
         self._navigation = GraphNavigation(self)
+        self.unfolding = Unfolding(self)
 
     # what the window may ask
 
@@ -139,6 +141,7 @@ class GraphView(QTreeView):
         node = self._tree_model.node(index)
         if not node.children or not index.isValid():
             return
+        self.unfolding.finish()
         (self._collapsed.add if collapsed else self._collapsed.discard)(node.number)
         self.setExpanded(self.index_of(node), not collapsed)
         self.relayout()
@@ -298,8 +301,9 @@ class GraphView(QTreeView):
             self.to_graph(QPointF(event.rect().topLeft())), self.to_graph(QPointF(event.rect().bottomRight()))
         ).adjusted(-8, -8, 8, 8)
         self._paint_edges(painter, region)
+        current = self.currentIndex().internalId() if self.hasFocus() and self.currentIndex().isValid() else None
         for node in self.geometry_of.within(region):
-            self._paint_node(painter, node)
+            self._paint_node(painter, node, focused=node.number == current)
         painter.end()
 
     def _paint_edges(self, painter: QPainter, region: QRectF) -> None:
@@ -316,18 +320,16 @@ class GraphView(QTreeView):
         if above.isNull():
             return
         below = self._shown_rect(child)
-        start, end = QPointF(above.center().x(), above.bottom()), QPointF(below.center().x(), below.top())
-        middle = (start.y() + end.y()) / 2
-        path.moveTo(start)
+        from_x, from_y, to_x, to_y = above.center().x(), above.bottom(), below.center().x(), below.top()
+        path.moveTo(from_x, from_y)
         if self._zoom < DOTS_BELOW:
-            path.lineTo(end)  # a curve of a few pixels, and there are hundreds
+            path.lineTo(to_x, to_y)  # a curve of a few pixels, and there are hundreds
         else:
-            path.cubicTo(QPointF(start.x(), middle), QPointF(end.x(), middle), end)
+            middle = (from_y + to_y) / 2
+            path.cubicTo(from_x, middle, to_x, middle, to_x, to_y)
 
-    def _paint_node(self, painter: QPainter, node: Node) -> None:
-        index = self.index_of(node)
-        selected = self.selectionModel().isSelected(index)
-        focused = index == self.currentIndex() and self.hasFocus()
+    def _paint_node(self, painter: QPainter, node: Node, *, focused: bool) -> None:
+        selected = self.selectionModel().isSelected(self.index_of(node))
         faded = self._matches is not None and (node.snapshot is None or node.snapshot.name not in self._matches)
         rect = self._shown_rect(node)
         metrics = self.geometry_of.metrics
@@ -380,7 +382,6 @@ class GraphView(QTreeView):
         self._collapsed.clear()
         self._matches = None
         self._glide_from = QPointF()
-        self.expandAll()
 
     def _open_branch(self, parent: QModelIndex, _first: int, _last: int) -> None:
         if parent.isValid() and not self.is_collapsed(parent):

@@ -144,7 +144,7 @@ class MainWindow(QMainWindow):
             "add_connection": self.connections.ask,
             "remove_connection": self.connections.remove,
             "reconnect": self.connections.reconnect,
-            "quit": self.close,
+            "quit": lambda: self.window().close(),
             "about": self._about,
         }
 
@@ -404,7 +404,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         settings, actions = self.settings, self.actions_
-        settings.remember_layout("window", self.saveGeometry())
+        settings.remember_layout("window", self.window().saveGeometry())
         settings.remember_layout("parts", self._parts.saveState())
         settings.remember_layout("middle", self._middle.saveState())
         for name in ("overview", "details", "activity"):
@@ -413,6 +413,13 @@ class MainWindow(QMainWindow):
         for host in self.vms_model.hosts:
             host.close()
         event.accept()
+
+
+def make_window(wanted_vm: str = "") -> MainWindow:
+    """Return a window with no connection yet, in the light or dark that is wanted."""
+    window = MainWindow(Bridge(), History(), Settings(), wanted_vm)
+    window.appearance.apply()
+    return window
 
 
 def _splitter(orientation: Qt.Orientation, parent: QWidget, *parts: QWidget) -> QSplitter:

@@ -4,6 +4,7 @@ from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeView, QWidget
 
 from snapgui.ui.snapshot_model import Column, SnapshotModel
+from snapgui.ui.unfolding import Unfolding
 
 
 class OutlineView(QTreeView):
@@ -27,7 +28,7 @@ class OutlineView(QTreeView):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         for column, share in ((Column.NAME, 18), (Column.WHEN, 9), (Column.STATE, 9), (Column.KIND, 8)):
             header.resizeSection(column, share * self.fontMetrics().height())
-        model.modelReset.connect(self.expandAll)
+        self.unfolding = Unfolding(self)
         model.rowsInserted.connect(self._open)
         model.rowsMoved.connect(lambda _from, _first, _last, to, _row: self._open(to, 0, 0))
 

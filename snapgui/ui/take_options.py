@@ -3,8 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QWidget
 
-from snapgui.model.records import Place
-from snapgui.operations.choice import KindWish, MemoryWish
+from snapgui.model.records import KindWish, MemoryWish, Place
 from snapgui.operations.facts import Facts
 from snapgui.ui.wording import tr
 

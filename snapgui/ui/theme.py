@@ -5,6 +5,7 @@ from functools import cache
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
+from PySide6.QtWidgets import QApplication
 
 DARK_BELOW = 128
 """Lightness of the window colour under which a palette counts as dark."""
@@ -31,10 +32,22 @@ class Role(Enum):
     SCREEN = ("#11161c", "#0c1014")
 
 
+class _Last:
+    """The palette that was looked at last."""
+
+    key, dark = -1, False
+
+
+_last = _Last()
+
+
 def is_dark(palette: QPalette | None = None) -> bool:
     """Whether the palette (the application's by default) is a dark one."""
     palette = palette or QGuiApplication.palette()
-    return palette.color(QPalette.ColorRole.Window).lightness() < DARK_BELOW
+    key = palette.cacheKey()  # asked for with every colour that is painted
+    if key != _last.key:
+        _last.key, _last.dark = key, palette.color(QPalette.ColorRole.Window).lightness() < DARK_BELOW
+    return _last.dark
 
 
 def color(role: Role, *, dark: bool | None = None) -> QColor:
@@ -81,6 +94,16 @@ def wants_dark(choice: str) -> bool:
     if choice in {"light", "dark"}:
         return choice == "dark"
     return QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
+
+
+def put_on(choice: str) -> None:
+    """Colour the whole application by the user's choice."""
+    dark = wants_dark(choice)
+    application = QApplication.instance()
+    rules = stylesheet(dark=dark)
+    if isinstance(application, QApplication) and application.styleSheet() != rules:  # styling all anew takes a while
+        application.setPalette(palette(dark=dark))
+        application.setStyleSheet(rules)
 
 
 _RULES = """

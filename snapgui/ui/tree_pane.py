@@ -113,6 +113,8 @@ class TreePane(QWidget):
 
     def _share_branches(self, *, to_outline: bool) -> None:
         """Branches collapsed in one view are collapsed in the other."""
+        for view in (self.graph, self.outline):
+            view.unfolding.finish()
         waiting = list(self.model.root.children)
         while waiting:
             node = waiting.pop()
@@ -208,6 +210,7 @@ class TreePane(QWidget):
         """Hide or show the branch below the selected node."""
         index = self.view.currentIndex().siblingAtColumn(0)
         if index.isValid():
+            self.outline.unfolding.finish()
             self.graph.set_collapsed(index, collapsed)
             self.outline.setExpanded(index, not collapsed)
 

@@ -17,8 +17,8 @@ from support.report import section
 from support.thousand import redefine
 
 from snapgui.demo.pilot import Pilot
-from snapgui.ui.application import make_application, make_window
-from snapgui.ui.main_window import MainWindow
+from snapgui.ui.application import make_application
+from snapgui.ui.main_window import MainWindow, make_window
 
 COUNT = 1_000
 TICK_MS, LONGEST_S, SETTLED_S = 10, 0.1, 0.5

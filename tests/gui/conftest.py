@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from snapgui.model.tree import SnapshotTree
-from snapgui.ui.application import make_application, make_window
-from snapgui.ui.main_window import MainWindow
+from snapgui.ui.application import make_application
+from snapgui.ui.main_window import MainWindow, make_window
 from tests.driver.seed import write_seed
 from tests.gui.hypervisors import Pretended, write_hypervisor
 from tests.gui.screen import start_screen

@@ -18,8 +18,10 @@ WAITS = "snapgui: this step cannot be cancelled; waiting for it to end safely."
 def frozen(stack: Stack, number: int) -> Iterator[None]:
     """Stop QEMU itself, so that what the hypervisor is doing takes as long as the test wants."""
     stack.kill(number, signal.SIGSTOP)
-    yield
-    stack.kill(number, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        stack.kill(number, signal.SIGCONT)
 
 
 def names(guest: Machine) -> list[str]:

@@ -11,9 +11,8 @@ import pytest
 from snapgui.hypervisor.connection import Connection
 from snapgui.model.errors import Cancelled
 from snapgui.model.progress import Phase, Progress
-from snapgui.model.records import Kind, Place
+from snapgui.model.records import Kind, KindWish, MemoryWish, Place
 from snapgui.operations import take
-from snapgui.operations.choice import KindWish, MemoryWish
 from snapgui.operations.facts import read_facts
 from snapgui.operations.history import History
 from snapgui.operations.outcome import Outcome

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from snapgui.model.records import Capabilities, Disk, Kind, Place, Vm, VmState
-from snapgui.operations.choice import KindWish, MemoryWish, choose
+from snapgui.model.records import Capabilities, Disk, Kind, KindWish, MemoryWish, Place, Vm, VmState
+from snapgui.operations.choice import choose
 from snapgui.operations.facts import Facts
 from tests.unit.facts import DISK, MACHINE, NEW_LIBVIRT, OFF, OLD_LIBVIRT, PAUSED, RUNNING, facts
 

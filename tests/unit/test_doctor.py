@@ -7,8 +7,8 @@ import pytest
 
 from snapgui.model.errors import Refused
 from snapgui.model.plan import Finding, Severity
-from snapgui.model.records import Capabilities, Disk, Machine, Place, Vm
-from snapgui.operations.choice import KindWish, MemoryWish, choose
+from snapgui.model.records import Capabilities, Disk, KindWish, Machine, MemoryWish, Place, Vm
+from snapgui.operations.choice import choose
 from snapgui.operations.doctor import examine, refuse, take_findings
 from snapgui.operations.facts import Facts
 from snapgui.operations.take import TakeRequest, plan

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapgui.model.records import Directory, Disk, Place
-from snapgui.operations.choice import KindWish, MemoryWish, choose
+from snapgui.model.records import Directory, Disk, KindWish, MemoryWish, Place
+from snapgui.operations.choice import choose
 from snapgui.operations.facts import Facts
 from snapgui.operations.file_names import harmless, memory_path, overlay_requests
 from tests.unit.facts import DISK, MACHINE, NEW_LIBVIRT, RUNNING, facts

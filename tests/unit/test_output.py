@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snapgui.cli.interruption import Interruption
 from snapgui.cli.main import main
 from snapgui.cli.output import Console, plan_record, plan_text, printable, progress_record
 from snapgui.cli.records import tree_record, utc
@@ -44,7 +45,7 @@ def test_an_argument_that_is_quoted_cannot_steer_the_terminal(capsys: pytest.Cap
 
 
 def test_progress_lines_have_exactly_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
-    console = Console(json=True, progress="json")
+    console = Console(Interruption(), json=True, progress="json")
     console.progress(Progress(1, 3, Phase.MEMORY, Text("t", "x"), 0.51234567, 10, 20, True, 1.23456, cancellable=False))
     console.progress(Progress(2, 3, Phase.CHECK, Text("t", "x")))
     assert [json.loads(line) for line in capsys.readouterr().err.splitlines()] == [
@@ -80,7 +81,7 @@ def test_the_phases_of_a_take_are_named_as_promised() -> None:
 
 
 def test_plain_progress_prints_a_line_for_each_phase(capsys: pytest.CaptureFixture[str]) -> None:
-    console = Console(json=False, progress="plain")
+    console = Console(Interruption(), json=False, progress="plain")
     for phase in (Phase.PAUSE, Phase.PAUSE, Phase.MEMORY):
         console.progress(Progress(1, 1, phase, Text("t", "Take “{name}”", (("name", "\x1b[2J"),)), 0.5, estimated=True))
     lines = capsys.readouterr().err.splitlines()
@@ -91,7 +92,7 @@ def test_plain_progress_prints_a_line_for_each_phase(capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("progress", ["none", "auto"])
 def test_no_progress_without_a_terminal(progress: str, capsys: pytest.CaptureFixture[str]) -> None:
-    console = Console(json=False, progress=progress)
+    console = Console(Interruption(), json=False, progress=progress)
     console.progress(Progress(1, 1, Phase.PAUSE, Text("t", "x")))
     console.done()
     assert capsys.readouterr().err == ""

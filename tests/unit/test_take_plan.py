@@ -7,9 +7,9 @@ import pytest
 from snapgui.model.errors import Refused
 from snapgui.model.plan import Finding, Operation, Plan, Severity, Step, Verb
 from snapgui.model.progress import Phase
-from snapgui.model.records import Capabilities, Machine, Vm, VmState
+from snapgui.model.records import Capabilities, KindWish, Machine, Vm, VmState
 from snapgui.model.text import Text
-from snapgui.operations.choice import KindWish, choose
+from snapgui.operations.choice import choose
 from snapgui.operations.doctor import take_findings
 from snapgui.operations.facts import Facts
 from snapgui.operations.take import TakeRequest, plan
