@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 
 from snapgui.cli.interruption import Interruption
@@ -12,11 +13,12 @@ from snapgui.cli.treetext import tree_lines
 from snapgui.hypervisor import inventory, snapshots
 from snapgui.hypervisor.connection import Connection, default_uri
 from snapgui.model.errors import Broken, Refused
-from snapgui.model.plan import Plan
+from snapgui.model.plan import Plan, Remedy
 from snapgui.model.records import KindWish, MemoryWish, Snapshot, Then
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations import delete as deleting
 from snapgui.operations import edit as editing
+from snapgui.operations import mend as mending
 from snapgui.operations import revert as reverting
 from snapgui.operations import take as taking
 from snapgui.operations import undo as undoing
@@ -26,6 +28,7 @@ from snapgui.operations.facts import Facts, read_changed, read_facts
 from snapgui.operations.history import Experience, History
 from snapgui.operations.outcome import Outcome
 from snapgui.operations.pipeline import run
+from snapgui.operations.safety import surplus
 
 DONE, FAILED = 0, 1
 _POLL_S = 0.2
@@ -37,7 +40,8 @@ def list_vms(options: argparse.Namespace, console: Console) -> int:
         vms = inventory.list_vms(connection)
         record = {"uri": connection.uri, "vms": [{**vm_record(vm), "snapshots": vm.snapshots} for vm in vms]}
     width = max((len(vm.name) for vm in vms), default=0)
-    lines = [f"{vm.name:<{width}}  {vm.state.value:<13} {vm.snapshots} snapshots" for vm in vms]
+    counts = [f"{vm.snapshots} snapshot{'' if vm.snapshots == 1 else 's'}" for vm in vms]
+    lines = [f"{vm.name:<{width}}  {vm.state.value:<13} {count}" for vm, count in zip(vms, counts, strict=True)]
     console.result(record, "\n".join(lines) or "No VMs.")
     return DONE
 
@@ -98,7 +102,12 @@ def revert(options: argparse.Namespace, console: Console) -> int:
     """``snapgui revert VM NAME``."""
     safety = False if options.no_safety else True if options.safety is not None else None
     request = reverting.RevertRequest(
-        options.name, Then(options.then), safety, options.safety or "", force=options.force
+        options.name,
+        Then(options.then),
+        safety,
+        options.safety or "",
+        force=options.force,
+        reset_nvram=options.reset_nvram,
     )
 
     def show(facts: Facts, outcome: Outcome) -> None:
@@ -115,13 +124,13 @@ def revert(options: argparse.Namespace, console: Console) -> int:
 def delete(options: argparse.Namespace, console: Console) -> int:
     """``snapgui delete VM NAME...``."""
     request = deleting.DeleteRequest(tuple(options.names), options.with_children, options.children_only)
+    return _change(options, console, lambda facts: deleting.plan(facts, request), partial(_show_deleted, console))
 
-    def show(facts: Facts, outcome: Outcome) -> None:
-        names = ", ".join(f"“{name}”" for name in outcome.deleted)
-        record = {"vm": vm_record(facts.vm), "deleted": list(outcome.deleted)}
-        console.result(record, f"Deleted {names} of {facts.vm.name}.")
 
-    return _change(options, console, lambda facts: deleting.plan(facts, request), show)
+def _show_deleted(console: Console, facts: Facts, outcome: Outcome) -> None:
+    names = ", ".join(f"“{name}”" for name in outcome.deleted)
+    record = {"vm": vm_record(facts.vm), "deleted": list(outcome.deleted)}
+    console.result(record, f"Deleted {names} of {facts.vm.name}.")
 
 
 def undo(options: argparse.Namespace, console: Console) -> int:
@@ -140,10 +149,36 @@ def undo(options: argparse.Namespace, console: Console) -> int:
 
 def doctor(options: argparse.Namespace, console: Console) -> int:
     """``snapgui doctor VM``."""
+    if options.fix is not None:
+        return _mend(options, console)
     with _connection(options) as connection:
-        findings = examine(read_facts(connection, connection.find(options.vm)))
+        findings = examine(read_facts(connection, connection.find(options.vm), thorough=True))
     console.result({"findings": [finding_record(finding) for finding in findings]}, findings_text(findings))
     return DONE
+
+
+def _mend(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui doctor VM --fix REMEDY``."""
+    remedy = Remedy(options.fix)
+
+    def show(facts: Facts, outcome: Outcome) -> None:
+        record = {"vm": vm_record(facts.vm), "fixed": remedy.value}
+        console.result(record, f"Done: {remedy.value} of {facts.vm.name}, {outcome.text}.")
+
+    return _change(options, console, lambda facts: mending.plan(facts, remedy), show)
+
+
+def prune(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui prune VM``."""
+
+    def make_plan(facts: Facts) -> Plan:
+        old = surplus(facts, options.keep)
+        if not old:
+            text = QT_TRANSLATE_NOOP("errors", "{vm} has no old safety snapshot that could be deleted.")
+            raise Refused(text.format(vm=facts.vm.name))
+        return deleting.plan(facts, deleting.DeleteRequest(old))
+
+    return _change(options, console, make_plan, partial(_show_deleted, console))
 
 
 def demo(options: argparse.Namespace, console: Console) -> int:

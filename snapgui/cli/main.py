@@ -9,6 +9,7 @@ from snapgui import __version__
 from snapgui.cli.interruption import Interruption
 from snapgui.cli.printable import printable
 from snapgui.model.errors import Cancelled, SnapguiError
+from snapgui.model.plan import Remedy
 from snapgui.model.records import KindWish, MemoryWish, Place, Then
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ DONE, FAILED, USAGE, CANCELLED = 0, 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0 done, 1 refused or failed, 2 usage, 130 cancelled."""
-    options = parser().parse_args(arguments)
+    root = parser()
+    options = root.parse_args(arguments)
+    _check(root, options)
     if options.verb is None:
         from snapgui.ui.application import run_window  # noqa: PLC0415 - Qt is not needed by any verb
 
-        return run_window(options.connect, options.vm, debug=options.debug)
+        return run_window(options.connect, options.window_vm, debug=options.debug)
     with Interruption() as interruption:
         try:
             return _command(options, interruption)
@@ -35,6 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BrokenPipeError:
             sys.stderr.close()
             return FAILED
+
+
+def _check(root: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse what argparse accepts, but nobody can mean."""
+    if options.connect is not None and not options.connect.strip():
+        root.error("-c/--connect needs a URI")
+    if options.verb is not None and options.window_vm is not None:
+        root.error("--vm belongs to the window; give the VM behind the verb")
+    targets = [target for target, _ in getattr(options, "disk", ())]
+    for target in targets:
+        if targets.count(target) > 1:
+            root.error(f"--disk is given twice for {printable(target)}")
 
 
 def _command(options: argparse.Namespace, interruption: Interruption) -> int:
@@ -52,6 +67,7 @@ def _command(options: argparse.Namespace, interruption: Interruption) -> int:
         "delete": commands.delete,
         "doctor": commands.doctor,
         "undo": commands.undo,
+        "prune": commands.prune,
         "demo": commands.demo,
     }
     try:
@@ -69,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     root = _Parser(prog="snapgui", description="Snapshots of libvirt virtual machines, as a tree.")
     root.add_argument("--version", action="version", version=f"snapgui {__version__}")
     root.add_argument("-c", "--connect", metavar="URI", help="hypervisor to connect to, as in virsh")
-    root.add_argument("--vm", metavar="VM", help="open the window with this VM selected")
+    root.add_argument("--vm", dest="window_vm", metavar="VM", help="open the window with this VM selected")
     root.add_argument("--debug", action="store_true", help="write everything into the log")
     verbs = root.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=_Parser)
     _add_reading(verbs)
@@ -79,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
     _add_delete(verbs)
     _add_doctor(verbs)
     _add_undo(verbs)
+    _add_prune(verbs)
     _add_demo(verbs)
     return root
 
@@ -150,6 +167,7 @@ def _add_revert(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     safety.add_argument("--safety", metavar="NAME", help="name of the snapshot of the current state taken first")
     safety.add_argument("--no-safety", action="store_true", help="let the current state be lost")
     revert.add_argument("--force", action="store_true", help="also where libvirt calls it risky")
+    revert.add_argument("--reset-nvram", action="store_true", help="make the UEFI variables anew")
     _add_changing(revert)
 
 
@@ -166,13 +184,28 @@ def _add_delete(verbs: "argparse._SubParsersAction[_Parser]") -> None:
 def _add_doctor(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     doctor = verbs.add_parser("doctor", help="say beforehand what stands in the way of snapshots")
     doctor.add_argument("vm", metavar="VM", help="name or UUID")
-    doctor.add_argument("--json", action="store_true", help="print JSON")
+    remedies = [remedy.value for remedy in Remedy]
+    doctor.add_argument("--fix", choices=remedies, help="carry out what the doctor proposes")
+    _add_changing(doctor)
 
 
 def _add_undo(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     undo = verbs.add_parser("undo", help="undo the last revert that a safety snapshot can undo")
     undo.add_argument("vm", metavar="VM", help="name or UUID")
     _add_changing(undo)
+
+
+def _add_prune(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    prune = verbs.add_parser("prune", help="delete old safety snapshots")
+    prune.add_argument("vm", metavar="VM", help="name or UUID")
+    prune.add_argument("--keep", metavar="N", type=_count, default=1, help="how many of the latest stay (default: 1)")
+    _add_changing(prune)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{printable(text)!r} is not a number")
+    return int(text)
 
 
 def _add_demo(verbs: "argparse._SubParsersAction[_Parser]") -> None:

@@ -29,4 +29,5 @@ def _entries(tree: SnapshotTree, parent: str | None, here: str, prefix: str) -> 
 def _text(tree: SnapshotTree, name: str) -> str:
     snapshot = tree[name]
     title = f"{snapshot.title} [{name}]" if snapshot.title else name
-    return f"{title}  {snapshot.created.astimezone():%Y-%m-%d %H:%M}  {snapshot.state}, {snapshot.kind.value}"
+    facts = (snapshot.state, snapshot.kind.value, *(("safety",) if snapshot.safety else ()))
+    return f"{title}  {snapshot.created.astimezone():%Y-%m-%d %H:%M}  {', '.join(facts)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import libvirt
 
-from snapgui.model.errors import Broken, Busy, Cancelled, Gone, NoPermission, Refused, SnapguiError, Unavailable
+from snapgui.model.errors import Broken, Busy, Cancelled, Gone, NoPermission, Refused, Risky, SnapguiError, Unavailable
 from snapgui.model.text import QT_TRANSLATE_NOOP
 
 LONGEST_MESSAGE = 600
@@ -31,7 +31,6 @@ _REFUSED = {
     libvirt.VIR_ERR_OPERATION_INVALID,
     libvirt.VIR_ERR_XML_ERROR,
     libvirt.VIR_ERR_XML_DETAIL,
-    libvirt.VIR_ERR_SNAPSHOT_REVERT_RISKY,
     libvirt.VIR_ERR_DOM_EXIST,
 }
 _LOST = (
@@ -74,6 +73,8 @@ def _kind(code: int | None, message: str) -> type[SnapguiError]:
         return NoPermission
     if code in _UNAVAILABLE or any(part in message for part in (*_LOST, *_NO_SOCKET)):
         return Unavailable
+    if code == libvirt.VIR_ERR_SNAPSHOT_REVERT_RISKY:
+        return Risky
     if code == libvirt.VIR_ERR_OPERATION_ABORTED:
         return Cancelled
     for codes, kind in ((_GONE, Gone), (_BUSY, Busy), (_REFUSED, Refused)):
@@ -95,5 +96,6 @@ _SENTENCES = {
     Gone: QT_TRANSLATE_NOOP("errors", "It does not exist any more: {reason}"),
     Busy: QT_TRANSLATE_NOOP("errors", "Another operation is in the way: {reason}"),
     Refused: QT_TRANSLATE_NOOP("errors", "libvirt refused: {reason}"),
+    Risky: QT_TRANSLATE_NOOP("errors", "libvirt calls this risky, and does it only if forced to: {reason}"),
     Broken: QT_TRANSLATE_NOOP("errors", "libvirt reported: {reason}"),
 }

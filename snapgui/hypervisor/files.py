@@ -21,12 +21,19 @@ def look(connection: Connection, directory: str) -> Directory:
         with contextlib.suppress(OSError):
             system = os.statvfs(directory)
             free = system.f_bavail * system.f_frsize
-            return Directory(directory, frozenset(entry.name for entry in Path(directory).iterdir()), free)
+            names = frozenset(entry.name for entry in Path(directory).iterdir())
+            return Directory(directory, names, free, _writable(connection, directory))
     pool = _pool(connection, directory)
     if pool is None:
         return Directory(directory)
     names = frozenset(volume.name() for volume in pool.listAllVolumes(0))
     return Directory(directory, names, int(pool.info()[3]))
+
+
+def _writable(connection: Connection, directory: str) -> bool | None:
+    """A hypervisor of the user's own may do what the user may; of the system's own nobody can tell."""
+    own = connection.uri.partition("?")[0].endswith("/session")
+    return os.access(directory, os.W_OK | os.X_OK) if own else None
 
 
 def exists(connection: Connection, path: str) -> bool | None:

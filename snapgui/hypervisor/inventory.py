@@ -86,6 +86,20 @@ def destroy(connection: Connection, vm_uuid: str) -> None:
         domain.destroy()
 
 
+def start(connection: Connection, vm_uuid: str) -> None:
+    """Start a VM that is off; one that sleeps in a saved state wakes up."""
+    domain = connection.domain(vm_uuid)
+    with translated():
+        domain.create()
+
+
+def discard_saved_state(connection: Connection, vm_uuid: str) -> None:
+    """Remove the saved state that a VM would wake up from."""
+    domain = connection.domain(vm_uuid)
+    with translated():
+        domain.managedSaveRemove(0)
+
+
 def suspend(connection: Connection, vm_uuid: str) -> None:
     """Let a running VM stand still; one that stands still already stays so."""
     domain = connection.domain(vm_uuid)

@@ -132,12 +132,19 @@ def announce(connection: Connection, vm_uuid: str) -> None:
             domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, None, "snapgui", NAMESPACE, flag)
 
 
-def revert(connection: Connection, vm_uuid: str, name: str, then: Then, *, force: bool) -> None:
-    """Go back. For ``Then.OFF`` of a snapshot with memory the VM is left paused; switch it off afterwards."""
+def revert(
+    connection: Connection, vm_uuid: str, name: str, then: Then, *, force: bool, reset_nvram: bool = False
+) -> None:
+    """Go back. For ``Then.OFF`` of a snapshot with memory the VM is left paused; switch it off afterwards.
+
+    Raises Risky where libvirt wants ``force``. ``reset_nvram`` has the UEFI variables made anew.
+    """
     handle = _handle(connection, vm_uuid, name)
     flags = _REVERT_FLAGS[then]
     if force:
         flags |= libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE
+    if reset_nvram:
+        flags |= libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_RESET_NVRAM
     with translated():
         handle.getDomain().revertToSnapshot(handle, flags)
 

@@ -21,6 +21,11 @@ _HEADER = struct.Struct(">4sIQIIQIIQQIIQ")
 _SNAPSHOT = struct.Struct(">QIHHIIQII")
 _MEMORY_BYTES = struct.Struct(">Q")
 _CLUSTER_BITS = range(9, 22)
+_HEADER_BYTES_2 = 72
+_LENGTH_AT, _LENGTH = 100, struct.Struct(">I")
+_EXTENSION = struct.Struct(">II")
+_BACKING_FORMAT = 0xE279_2ACA
+MOST_EXTENSIONS = 32
 
 
 class ImageError(Exception):
@@ -48,6 +53,7 @@ class Qcow2Head:
     l1_offset: int
     l1_entries: int
     backing_file: str
+    backing_format: str
     snapshots: tuple[ImageSnapshot, ...]
 
 
@@ -63,7 +69,23 @@ def read_head(source: ByteSource) -> Qcow2Head:
         raise ImageError("the qcow2 header makes no sense")
     backing = _bytes(source, backing_at, backing_bytes, most=1023).decode("utf-8", "replace") if backing_at else ""
     snapshots = _snapshots(source, table_at, count)
-    return Qcow2Head(version, 1 << bits, virtual, l1_at, entries, backing, snapshots)
+    base_format = _extensions(source, version).get(_BACKING_FORMAT, b"").decode("ascii", "replace")
+    return Qcow2Head(version, 1 << bits, virtual, l1_at, entries, backing, base_format, snapshots)
+
+
+def _extensions(source: ByteSource, version: int) -> dict[int, bytes]:
+    """Return the header's extensions, by their type."""
+    offset = _HEADER_BYTES_2
+    if version != 2:  # noqa: PLR2004 - only version 2 does not say how long its header is
+        (offset,) = _LENGTH.unpack(_bytes(source, _LENGTH_AT, _LENGTH.size, most=_LENGTH.size))
+    found: dict[int, bytes] = {}
+    for _ in range(MOST_EXTENSIONS):
+        kind, size = _EXTENSION.unpack(_bytes(source, offset, _EXTENSION.size, most=_EXTENSION.size))
+        if kind == 0:
+            break
+        found[kind] = _bytes(source, offset + _EXTENSION.size, size, most=2**16)
+        offset += _EXTENSION.size + (size + 7) // 8 * 8
+    return found
 
 
 def same_as_snapshot(source: ByteSource, name: str) -> bool | None:

@@ -4,6 +4,7 @@ SnapguiError
  ├── Unavailable   the hypervisor cannot be reached (not installed, not running, connection lost)
  ├── NoPermission  it can be reached and says no
  ├── Refused       the request cannot be done as asked; nothing was changed
+ │    └── Risky   libvirt does it only where the user insists
  ├── Busy          something else is being done to this VM; try again later
  ├── Gone          the VM or snapshot is not there (any more)
  ├── Cancelled     the user called it off, and it was cleanly undone
@@ -40,6 +41,12 @@ class Refused(SnapguiError):
     """The request cannot be done as asked; nothing was changed."""
 
     title = QT_TRANSLATE_NOOP("errors", "This cannot be done")
+
+
+class Risky(Refused):
+    """libvirt calls it risky, and does it only where the user insists; nothing was changed."""
+
+    title = QT_TRANSLATE_NOOP("errors", "This is risky")
 
 
 class Busy(SnapguiError):

@@ -17,14 +17,27 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
+class Remedy(StrEnum):
+    """What the application itself can do about a finding."""
+
+    START = "start"
+    DISCARD_SAVED_STATE = "discard-saved-state"
+    NVRAM_TO_QCOW2 = "nvram-to-qcow2"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something the user should know before; ``code`` is stable for scripts, ``fix`` says what can be done."""
+    """Something the user should know before; ``code`` is stable for scripts, ``fix`` says what can be done.
+
+    ``remedies`` can be carried out from here; ``leave_out`` is a disk without which the finding would not be there.
+    """
 
     code: str
     severity: Severity
     text: Text
     fix: Text | None = None
+    remedies: tuple[Remedy, ...] = ()
+    leave_out: str = ""
 
 
 class Verb(StrEnum):
@@ -38,6 +51,9 @@ class Verb(StrEnum):
     CLEAN = "clean"
     DELETE = "delete"
     EDIT = "edit"
+    START = "start"
+    DISCARD = "discard"
+    CONVERT_NVRAM = "convert-nvram"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,7 @@ class Step:
     safety: bool = False
     then: Then = Then.AS_TAKEN
     force: bool = False
+    reset_nvram: bool = False
     kind: Kind = Kind.INTERNAL
     memory_file: str = ""
     disks: tuple[DiskRequest, ...] = ()
@@ -75,6 +92,7 @@ class Operation(StrEnum):
     DELETE = "delete"
     EDIT = "edit"
     UNDO = "undo"
+    MEND = "mend"
 
 
 @dataclass(frozen=True, slots=True)

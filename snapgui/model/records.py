@@ -126,11 +126,15 @@ class DiskRequest:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A place for files of snapshots: what lies there already and how many bytes are free; None for unknown."""
+    """A place for files of snapshots: what lies there, how many bytes are free, and whether files can be made there.
+
+    None for unknown.
+    """
 
     path: str
     names: frozenset[str] | None = None
     free: int | None = None
+    writable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from snapgui.images.qcow2 import ImageError, read_head
 from snapgui.model.errors import SnapguiError
 from snapgui.operations.image_access import open_image
 
+Known = dict[str, tuple[str, str]]
+"""What is recorded in an image: its base and the format of that."""
 DEEPEST = 200
 """Images in one chain; more is a cycle."""
 
@@ -15,6 +17,7 @@ DEEPEST = 200
 def images_of_others(connection: Connection, vm_uuid: str) -> tuple[tuple[str, str], ...]:
     """Return (path, VM's name) for every image that another VM reads, its bases included."""
     found: dict[str, str] = {}
+    known: Known = {}
     for vm in inventory.list_vms(connection):
         if vm.uuid == vm_uuid:
             continue
@@ -23,30 +26,34 @@ def images_of_others(connection: Connection, vm_uuid: str) -> tuple[tuple[str, s
         except SnapguiError:
             continue
         for disk in machine.disks:
-            for path in chain(connection, disk.source, disk.format):
+            for path in chain(connection, disk.source, disk.format, known):
                 found.setdefault(path, vm.name)
     return tuple(found.items())
 
 
-def chain(connection: Connection, path: str, image_format: str) -> list[str]:
-    """Return an image and its bases, as far as their heads can be read."""
+def chain(connection: Connection, path: str, image_format: str, known: Known) -> list[str]:
+    """Return an image and its bases, as far as their heads can be read; ``known`` keeps what was read."""
     found: list[str] = []
     while path.startswith("/") and path not in found and len(found) < DEEPEST:
         found.append(path)
-        backing = _backing(connection, path) if image_format == "qcow2" else ""
-        if not backing:
+        if path not in known:
+            known[path] = _backing(connection, path) if image_format == "qcow2" else ("", "")
+        backing, image_format = known[path]
+        if not backing or ":" in backing.partition("/")[0]:  # none, or something else than a file
             break
         path = backing if backing.startswith("/") else str(PurePosixPath(path).parent / backing)
     return found
 
 
-def _backing(connection: Connection, path: str) -> str:
+def _backing(connection: Connection, path: str) -> tuple[str, str]:
     image = open_image(connection, path)
     if image is None:
-        return ""
+        return "", ""
     try:
-        return read_head(image).backing_file
+        head = read_head(image)
     except (ImageError, OSError):
-        return ""
+        return "", ""
+    else:
+        return head.backing_file, head.backing_format
     finally:
         image.close()

@@ -9,9 +9,11 @@ from snapgui.model.names import suits_qemu
 from snapgui.model.plan import Finding
 from snapgui.model.records import Kind, Place, Snapshot
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
-from snapgui.operations.doctor import blocker, dotted, names_are_jobs
+from snapgui.operations.doctor import SLEEPING, blocker, dotted, names_are_jobs
 from snapgui.operations.facts import Facts, is_missing
 
+_WITH_CHILDREN = QT_TRANSLATE_NOOP("doctor", "Delete the snapshots below first, or delete it with children.")
+_NEWER = QT_TRANSLATE_NOOP("doctor", "libvirt 9.9 or newer can.")
 EXTERNAL_DELETE = (9, 0, 0)
 """The first libvirt that deletes external snapshots."""
 
@@ -53,7 +55,9 @@ def _missing_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
         return
     line = (facts.tree[name] for name in facts.tree.path(snapshot.name))
     needed = dict.fromkeys(disk.source for above in line for disk in above.disks if disk.place is Place.EXTERNAL)
-    for path in (*needed, *([snapshot.memory_file] if snapshot.memory_file else [])):
+    chains = dict(facts.chains)
+    below = dict.fromkeys(path for disk in snapshot.disks for path in chains.get(disk.source, ()))
+    for path in (*(needed | below), *([snapshot.memory_file] if snapshot.memory_file else [])):
         if is_missing(facts, path):
             text = QT_TRANSLATE_NOOP("doctor", "A file that “{name}” needs is missing: {path}.")
             yield blocker("file-missing", text.format(name=snapshot.label, path=path))
@@ -66,19 +70,25 @@ def _external_delete_findings(facts: Facts, snapshot: Snapshot, gone: Container[
     parent = tree.parent(snapshot.name)
     active = snapshot.name in tree.path(tree.current)
     if facts.capabilities.libvirt < EXTERNAL_DELETE:
-        yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "this libvirt cannot delete external snapshots"))
+        why = QT_TRANSLATE_NOOP("doctor", "this libvirt cannot delete external snapshots")
+        yield _cannot_delete(snapshot, why, _NEWER)
     elif parent is not None and tree[parent].kind is not Kind.EXTERNAL:
-        yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "its parent is an internal snapshot"))
+        why = QT_TRANSLATE_NOOP("doctor", "its parent is an internal snapshot")
+        fix = QT_TRANSLATE_NOOP("doctor", "It has to stay: libvirt merges images only between external snapshots.")
+        yield _cannot_delete(snapshot, why, fix)
     elif len(children) > 1:
         yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "several snapshots branch off from it"))
     elif tree.current == snapshot.name and children:
-        yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "the current state branches off from it"))
+        why = QT_TRANSLATE_NOOP("doctor", "the current state branches off from it")
+        yield _cannot_delete(snapshot, why, QT_TRANSLATE_NOOP("doctor", "Delete the snapshots below it first."))
     elif children and not active:
         yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "it lies in a branch that the VM does not run on"))
     elif not native and not active:
-        yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "this libvirt deletes only what the VM runs on"))
+        why, fix = QT_TRANSLATE_NOOP("doctor", "this libvirt deletes only what the VM runs on"), _NEWER
+        yield _cannot_delete(snapshot, why, fix)
     elif not native and children and not facts.vm.state.active:
-        yield _cannot_delete(snapshot, QT_TRANSLATE_NOOP("doctor", "this libvirt deletes it only while the VM runs"))
+        why = QT_TRANSLATE_NOOP("doctor", "this libvirt deletes it only while the VM runs")
+        yield _cannot_delete(snapshot, why, QT_TRANSLATE_NOOP("doctor", "Start the VM first."))
 
 
 def _discarded_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
@@ -92,9 +102,8 @@ def _discarded_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
             yield blocker("base-of-clone", text.format(vm=other, path=path))
 
 
-def _cannot_delete(snapshot: Snapshot, why: Text) -> Finding:
+def _cannot_delete(snapshot: Snapshot, why: Text, fix: Text = _WITH_CHILDREN) -> Finding:
     text = QT_TRANSLATE_NOOP("doctor", "“{name}” cannot be deleted: {why}.")
-    fix = QT_TRANSLATE_NOOP("doctor", "Delete the snapshots below first, or delete it with children.")
     return blocker("external-delete", text.format(name=snapshot.label, why=why), fix)
 
 
@@ -143,6 +152,7 @@ def _managed_save_blocker(facts: Facts) -> Iterator[Finding]:
                 "The VM sleeps in a saved state. After going back, waking it would put old memory onto other disks.",
             ),
             QT_TRANSLATE_NOOP("doctor", "Start the VM, or discard the saved state, first."),
+            SLEEPING,
         )
 
 

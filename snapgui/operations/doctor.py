@@ -7,14 +7,17 @@ middle of its work, and some never.
 from collections.abc import Iterable, Iterator
 
 from snapgui.model.errors import Refused
-from snapgui.model.plan import Finding, Severity
+from snapgui.model.plan import Finding, Remedy, Severity
 from snapgui.model.records import Disk, Kind, MemoryWish, Place
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.choice import UEFI_INTERNAL, Choice, choose
-from snapgui.operations.facts import Facts
+from snapgui.operations.facts import Facts, is_missing
 
 QEMU_JOBS = (10, 9, 0)
 """The first libvirt that saves and deletes internal snapshots of running VMs by QEMU jobs, named after them."""
+SLEEPING = (Remedy.START, Remedy.DISCARD_SAVED_STATE)
+"""What can be done about a saved state."""
+_LEAVE_OUT = QT_TRANSLATE_NOOP("doctor", "Take an external snapshot without this disk, and without the memory.")
 DEEP = 20
 """Images in a chain; libvirt before 12.0 could not start a VM on more than about 25 (libvirt-facts 11)."""
 
@@ -33,14 +36,15 @@ def take_findings(facts: Facts, choice: Choice, *, quiesce: bool = False) -> tup
         *_mixing_findings(facts, choice),
         *_quiesce_findings(facts, choice, quiesce=quiesce),
         *_busy_findings(facts),
+        *_file_findings(facts, choice),
         *_space_findings(facts, choice),
         *_saved_state_findings(facts),
     )
 
 
-def examine(facts: Facts) -> tuple[Finding, ...]:
-    """Return everything that is worth knowing before a snapshot of the kind that would be chosen."""
-    return (*take_findings(facts, choose(facts)), *_general_findings(facts))
+def examine(facts: Facts, choice: Choice | None = None, *, quiesce: bool = False) -> tuple[Finding, ...]:
+    """Return everything that is worth knowing before a snapshot, of the kind that would be chosen where none is."""
+    return (*take_findings(facts, choice or choose(facts), quiesce=quiesce), *_general_findings(facts))
 
 
 def refuse(findings: Iterable[Finding]) -> None:
@@ -50,9 +54,11 @@ def refuse(findings: Iterable[Finding]) -> None:
             raise Refused(finding.text)
 
 
-def blocker(code: str, text: Text, fix: Text | None = None) -> Finding:
+def blocker(
+    code: str, text: Text, fix: Text | None = None, remedies: tuple[Remedy, ...] = (), leave_out: str = ""
+) -> Finding:
     """Return a finding that stands in the way."""
-    return Finding(code, Severity.BLOCKER, text, fix)
+    return Finding(code, Severity.BLOCKER, text, fix, remedies, leave_out)
 
 
 def _disk_findings(facts: Facts) -> Iterator[Finding]:
@@ -91,12 +97,12 @@ def _one_disk_findings(disk: Disk) -> Iterator[Finding]:
 
 def _shared(disk: Disk) -> Finding:
     text = QT_TRANSLATE_NOOP("doctor", "Disk {target} is shared with other VMs.")
-    return blocker("shared-disk", text.format(target=disk.target))
+    return blocker("shared-disk", text.format(target=disk.target), _LEAVE_OUT, leave_out=disk.target)
 
 
 def _transient(disk: Disk) -> Finding:
     text = QT_TRANSLATE_NOOP("doctor", "Disk {target} is transient: it forgets its changes at shutdown.")
-    return blocker("transient-disk", text.format(target=disk.target))
+    return blocker("transient-disk", text.format(target=disk.target), _LEAVE_OUT, leave_out=disk.target)
 
 
 def _firmware_findings(facts: Facts) -> Iterator[Finding]:
@@ -119,6 +125,7 @@ def _firmware_findings(facts: Facts) -> Iterator[Finding]:
                 "doctor", "The UEFI variables (NVRAM) lie in a raw file; internal snapshots of a running VM need qcow2."
             ),
             QT_TRANSLATE_NOOP("doctor", "Convert the NVRAM file to qcow2 while the VM is off."),
+            remedies=(Remedy.NVRAM_TO_QCOW2,),
         )
     elif machine.nvram_format != "qcow2":
         yield Finding(
@@ -127,6 +134,8 @@ def _firmware_findings(facts: Facts) -> Iterator[Finding]:
             QT_TRANSLATE_NOOP(
                 "doctor", "The UEFI variables (NVRAM) lie in a raw file and will not be part of the snapshot."
             ),
+            QT_TRANSLATE_NOOP("doctor", "Convert the NVRAM file to qcow2 while the VM is off."),
+            remedies=(Remedy.NVRAM_TO_QCOW2,),
         )
 
 
@@ -251,6 +260,13 @@ def _general_findings(facts: Facts) -> Iterator[Finding]:
         yield _note(
             "tpm", QT_TRANSLATE_NOOP("doctor", "The VM has a TPM; its state is saved only together with the memory.")
         )
+    yield from _lent_findings(facts)
+    kept = [snapshot for snapshot in facts.tree if snapshot.safety]
+    if kept:
+        oldest = min(snapshot.created for snapshot in kept).astimezone()
+        text = QT_TRANSLATE_NOOP("doctor", "Snapshots that were taken before reverts: {count}, the oldest of {when}.")
+        fix = QT_TRANSLATE_NOOP("doctor", "Delete those that are no longer needed.")
+        yield _note("safety-snapshots", text.format(count=len(kept), when=f"{oldest:%Y-%m-%d}"), fix)
     if facts.vm.state.active and not facts.agent:
         yield _note(
             "no-agent",
@@ -259,6 +275,16 @@ def _general_findings(facts: Facts) -> Iterator[Finding]:
             ),
             QT_TRANSLATE_NOOP("doctor", "Install and start qemu-guest-agent in the guest."),
         )
+
+
+def _lent_findings(facts: Facts) -> Iterator[Finding]:
+    now = {disk.source for disk in facts.machine.disks if disk.writable}
+    for path, other in facts.lent:
+        if path in now:
+            text = QT_TRANSLATE_NOOP(
+                "doctor", "{vm} is based on an image that this VM writes to: {path}. Every write may destroy {vm}."
+            )
+            yield Finding("base-of-clone", Severity.WARNING, text.format(vm=other, path=path))
 
 
 def _note(code: str, text: Text, fix: Text | None = None) -> Finding:
@@ -304,6 +330,21 @@ def _quiesce_findings(facts: Facts, choice: Choice, *, quiesce: bool) -> Iterato
         )
 
 
+def _file_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
+    """A running VM still holds the files that somebody removed; one that is off cannot even be started."""
+    sources = {disk.source: disk.target for disk in facts.machine.disks if disk.writable}
+    for image, chain in facts.chains:
+        for path in chain if image in sources else ():
+            if is_missing(facts, path):
+                text = QT_TRANSLATE_NOOP("doctor", "A file that disk {target} needs is missing: {path}.")
+                severity = Severity.WARNING if facts.vm.state.active else Severity.BLOCKER
+                yield Finding("file-missing", severity, text.format(target=sources[image], path=path))
+    for place in facts.places if choice.kind is Kind.EXTERNAL else ():
+        if place.writable is False:
+            text = QT_TRANSLATE_NOOP("doctor", "You may not make new files in {directory}.")
+            yield blocker("permissions", text.format(directory=place.path))
+
+
 def _space_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
     if choice.disk_only or facts.free is None or facts.resident is None or facts.free >= facts.resident:
         return
@@ -332,7 +373,8 @@ def _saved_state_findings(facts: Facts) -> Iterator[Finding]:
             QT_TRANSLATE_NOOP(
                 "doctor", "The VM sleeps in a saved state. The snapshot will hold its disks, not the sleeping memory."
             ),
-            QT_TRANSLATE_NOOP("doctor", "Start the VM first to have its memory in the snapshot."),
+            QT_TRANSLATE_NOOP("doctor", "Start the VM first to have its memory in the snapshot, or discard it."),
+            remedies=SLEEPING,
         )
 
 

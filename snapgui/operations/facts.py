@@ -10,7 +10,7 @@ from snapgui.hypervisor.connection import Connection
 from snapgui.images import qcow2
 from snapgui.model.records import Capabilities, Directory, Kind, Machine, PauseReason, Place, Snapshot, Vm, VmState
 from snapgui.model.tree import SnapshotTree
-from snapgui.operations.bases import images_of_others
+from snapgui.operations.bases import Known, chain, images_of_others
 from snapgui.operations.image_access import open_image
 
 
@@ -22,7 +22,8 @@ class Facts:
     ``sizes``: (path, bytes on disk) of the files of external snapshots; ``inside``: (snapshot, bytes of memory) of
     those inside the image that holds the memory.
     ``lent``: (image, name) of other VMs that this image is a base of, where this VM has external snapshots;
-    ``places``: the directories of the VM's images; ``agent``: whether the guest agent answers;
+    ``chains``: (image, it and its bases) of every disk now and in an external snapshot;
+    ``places``: the directories of all these files; ``agent``: whether the guest agent answers;
     ``block_jobs``: disks that are being copied or merged right now.
     ``resident``: bytes of guest RAM in use; ``free``: bytes of room where the RAM would be saved; None for unknown.
     """
@@ -41,16 +42,22 @@ class Facts:
     sizes: tuple[tuple[str, int], ...] = ()
     inside: tuple[tuple[str, int], ...] = ()
     lent: tuple[tuple[str, str], ...] = ()
+    chains: tuple[tuple[str, tuple[str, ...]], ...] = ()
     agent: bool = False
     block_jobs: tuple[str, ...] = ()
 
 
-def read_facts(connection: Connection, vm_uuid: str) -> Facts:
-    """Read everything about one VM; raise Gone where it does not exist."""
+def read_facts(connection: Connection, vm_uuid: str, *, thorough: bool = False) -> Facts:
+    """Read everything about one VM; raise Gone where it does not exist.
+
+    ``thorough`` also asks what other VMs are layered on, which takes a look at each, where only the doctor wants it.
+    """
     vm = inventory.read_vm(connection, vm_uuid)
     machine = inventory.read_current_machine(connection, vm_uuid)
     tree = snapshots.read_tree(connection, vm_uuid)
     images = statistics.image_paths(machine)
+    chains = _chains(connection, machine, tree)
+    based = [path for _, files_of_chain in chains for path in files_of_chain]
     return Facts(
         uri=connection.uri,
         vm=vm,
@@ -62,13 +69,26 @@ def read_facts(connection: Connection, vm_uuid: str) -> Facts:
         managed_save=inventory.has_managed_save(connection, vm_uuid),
         resident=statistics.resident_memory(connection, vm_uuid) if vm.state.active else 0,
         free=space.free_bytes(connection, images[0]) if images else None,
-        places=tuple(files.look(connection, place) for place in _directories((*images, *_files_of(tree)))),
+        places=tuple(files.look(connection, place) for place in _directories((*images, *_files_of(tree), *based))),
         sizes=tuple(_sizes(connection, tree)),
         inside=_inside(connection, machine, tree),
-        lent=images_of_others(connection, vm_uuid) if tree.kinds - {Kind.INTERNAL} else (),
+        lent=images_of_others(connection, vm_uuid) if thorough or tree.kinds - {Kind.INTERNAL} else (),
+        chains=chains,
         block_jobs=statistics.block_jobs(connection, vm_uuid, machine) if vm.state.active else (),
         agent=vm.state.active and inventory.agent_connected(connection, vm_uuid),
     )
+
+
+def _chains(connection: Connection, machine: Machine, tree: SnapshotTree) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """A chain is read from the images themselves: metadata of snapshots do not know what lies below the first."""
+    known: Known = {}
+    images = {disk.source: disk.format for disk in machine.disks if disk.writable}
+    for snapshot in tree:
+        formats = {disk.target: disk.format for disk in snapshot.machine.disks}
+        for disk in snapshot.disks:
+            if disk.place is Place.EXTERNAL:
+                images.setdefault(disk.source, formats.get(disk.target, ""))
+    return tuple((path, tuple(chain(connection, path, kind, known))) for path, kind in images.items())
 
 
 def _files_of(tree: SnapshotTree) -> Iterator[str]:

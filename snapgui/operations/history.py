@@ -62,6 +62,15 @@ class Entry:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A revert of the past, and the safety snapshot that was taken before it, if one was."""
+
+    title: str
+    started: datetime
+    safety: str | None
+
+
 class History:
     """The history file; ``path`` None is the user's own. Falls back to memory where no file can be written."""
 
@@ -109,11 +118,15 @@ class History:
                 (_now(), outcome, summary, detail, seconds, size, job),
             )
 
-    def remember(self, job: int, *, safety: str | None, sort: str, paused: float | None) -> None:
-        """Write what later jobs learn from: the safety snapshot, the sort of save, and the guest's pause."""
+    def remember(self, job: int, *, sort: str, paused: float | None) -> None:
+        """Write what later jobs learn from: the sort of save, and the guest's pause."""
         with self._writing() as database:
-            values = (safety, sort, paused, job)
-            database.execute("UPDATE jobs SET safety=?, sort=?, paused=? WHERE id=?", values)
+            database.execute("UPDATE jobs SET sort=?, paused=? WHERE id=?", (sort, paused, job))
+
+    def keep_safety(self, job: int, name: str) -> None:
+        """Write that a safety snapshot is there and whole: from here on the revert can be undone."""
+        with self._writing() as database:
+            database.execute("UPDATE jobs SET safety=? WHERE id=?", (name, job))
 
     def experience(self, uri: str) -> Experience:
         """Return what the last few saves of memory on a host cost."""
@@ -131,13 +144,15 @@ class History:
         speed = median(size / seconds for size, seconds in saves) if saves else None
         return Experience(speed, median(row[0] for row in pauses) if pauses else None)
 
-    def last_safety(self, vm_uuid: str) -> str | None:
-        """Return the safety snapshot of a VM's latest revert; None where that one made none, or did not end well."""
+    def last_revert(self, vm_uuid: str) -> Past | None:
+        """Return the latest revert of a VM that got as far as destroying something, or None."""
         with self._lock:
             row = self._database.execute(
-                "SELECT safety FROM jobs WHERE vm_uuid=? AND operation='revert' ORDER BY id DESC LIMIT 1", (vm_uuid,)
+                "SELECT title, started, safety FROM jobs WHERE vm_uuid=? AND operation='revert'"
+                " AND outcome IS NOT 'cancelled' ORDER BY id DESC LIMIT 1",
+                (vm_uuid,),
             ).fetchone()
-        return None if row is None else row[0]
+        return None if row is None else Past(row[0], datetime.fromisoformat(row[1]), row[2])
 
     def recent(self, most: int = 50) -> tuple[Entry, ...]:
         """Return the latest jobs, newest first."""

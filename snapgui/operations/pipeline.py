@@ -1,5 +1,6 @@
 """Run a plan: facts → plan → (the user agrees) → run → read again. Every step goes into the history."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.progress import Progress
 from snapgui.model.records import VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
-from snapgui.operations import delete, edit, revert, take
+from snapgui.operations import delete, edit, mend, revert, take
 from snapgui.operations.facts import Facts
 from snapgui.operations.history import History
 from snapgui.operations.lanes import only_one
@@ -24,6 +25,9 @@ _PERFORM: dict[Verb, Callable[[Step, Task], None]] = {
     Verb.STOP: revert.stop,
     Verb.DELETE: delete.perform,
     Verb.EDIT: edit.perform,
+    Verb.START: mend.start,
+    Verb.DISCARD: mend.discard,
+    Verb.CONVERT_NVRAM: mend.convert_nvram,
 }
 
 
@@ -62,8 +66,7 @@ def run(
             history.end(job, outcome, str(error.text), error.detail, seconds=task.elapsed_s)
             raise
         result = _outcome(task)
-        safety = None if result.safety is None else result.safety.name
-        history.remember(job, safety=safety, sort=_sort(plan), paused=result.guest_paused_s)
+        history.remember(job, sort=_sort(plan), paused=result.guest_paused_s)
         history.end(job, "done", str(result.text), seconds=result.elapsed_s, size=result.saved_bytes)
         return result
 
@@ -95,10 +98,26 @@ def _run_step(step: Step, task: Task, history: History, job: int) -> None:
     history.begin_step(job, task.position, step)
     try:
         _PERFORM[step.verb](step, task)
-    except SnapguiError:
+    except SnapguiError as error:
         history.end_step(job, task.position, "failed")
+        if step.verb is Verb.REVERT and task.safety is not None:
+            raise _with_safety(error, task, task.safety.name) from error
         raise
     history.end_step(job, task.position, "done")
+    if task.safety is not None and step.verb is Verb.VERIFY:
+        history.keep_safety(job, task.safety.name)
+
+
+def _with_safety(error: SnapguiError, task: Task, safety: str) -> SnapguiError:
+    """Say what has become of the VM and where its state is, after a revert that failed on the way."""
+    kept = QT_TRANSLATE_NOOP("errors", "{error} The state before is kept in “{name}”.")
+    off = QT_TRANSLATE_NOOP("errors", "{error} The VM is off now; its state before is kept in “{name}”.")
+    stopped = task.facts.vm.state.active
+    if stopped:
+        with contextlib.suppress(SnapguiError):
+            stopped = not inventory.read_vm(task.connection, task.vm_uuid).state.active
+    text = (off if stopped else kept).format(error=error.text, name=safety)
+    return type(error)(text, error.detail)
 
 
 def _cancelled_text(task: Task) -> Text:

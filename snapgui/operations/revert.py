@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from snapgui.hypervisor import inventory, snapshots
 from snapgui.model import names
@@ -31,6 +32,7 @@ class RevertRequest:
     safety: bool | None = None
     safety_name: str = ""
     force: bool = False
+    reset_nvram: bool = False
 
 
 def plan(facts: Facts, request: RevertRequest) -> Plan:
@@ -39,6 +41,9 @@ def plan(facts: Facts, request: RevertRequest) -> Plan:
     if snapshot is None:
         missing = QT_TRANSLATE_NOOP("errors", "There is no snapshot “{name}” of {vm}.")
         raise Gone(missing.format(name=request.name, vm=facts.vm.name))
+    if request.reset_nvram and "uefi" not in {facts.machine.firmware, snapshot.machine.firmware}:
+        text = QT_TRANSLATE_NOOP("errors", "{vm} does not start by UEFI firmware: it has no variables to reset.")
+        raise Refused(text.format(vm=facts.vm.name))
     safety = facts.changed is not False if request.safety is None else request.safety
     return Plan(
         operation=Operation.REVERT,
@@ -75,7 +80,11 @@ def _revert_steps(facts: Facts, snapshot: Snapshot, request: RevertRequest) -> t
     then = request.then
     if then is Then.OFF and snapshot.memory is Place.NONE:
         then = Then.AS_TAKEN
-    flags = (*_STATE_FLAGS[then], *(("--force",) if request.force else ()))
+    flags = (
+        *_STATE_FLAGS[then],
+        *(("--force",) if request.force else ()),
+        *(("--reset-nvram",) if request.reset_nvram else ()),
+    )
     revert = Step(
         Verb.REVERT,
         text.format(name=snapshot.label, memory=memory),
@@ -85,6 +94,7 @@ def _revert_steps(facts: Facts, snapshot: Snapshot, request: RevertRequest) -> t
         virsh=("snapshot-revert", facts.vm.name, snapshot.name, *flags),
         then=then,
         force=request.force,
+        reset_nvram=request.reset_nvram,
     )
     if then is not Then.OFF:
         return (revert,)
@@ -181,13 +191,22 @@ def perform(step: Step, task: Task) -> None:
 
 def _revert(task: Task, step: Step) -> None:
     """libvirt names the new overlay by the second: a second revert within one collides, and succeeds in the next."""
+    go_back = partial(
+        snapshots.revert,
+        task.connection,
+        task.vm_uuid,
+        step.snapshot,
+        step.then,
+        force=step.force,
+        reset_nvram=step.reset_nvram,
+    )
     try:
-        snapshots.revert(task.connection, task.vm_uuid, step.snapshot, step.then, force=step.force)
+        go_back()
     except SnapguiError as error:
         if "already exists and is not a block device" not in error.detail:
             raise
         time.sleep(NEXT_SECOND_S)
-        snapshots.revert(task.connection, task.vm_uuid, step.snapshot, step.then, force=step.force)
+        go_back()
 
 
 def _look_again(task: Task, snapshot: Snapshot) -> None:

@@ -11,7 +11,7 @@ from snapgui.model.records import DiskRequest, Kind, KindWish, MemoryWish, Place
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations import thumbnails
 from snapgui.operations.choice import Choice, choose
-from snapgui.operations.doctor import names_are_jobs, take_findings
+from snapgui.operations.doctor import examine, names_are_jobs
 from snapgui.operations.estimate import estimate, words_of
 from snapgui.operations.facts import Facts
 from snapgui.operations.file_names import memory_path, overlay_requests
@@ -50,7 +50,7 @@ def plan(facts: Facts, request: TakeRequest, experience: Experience = NOTHING_KN
         vm_name=facts.vm.name,
         title=QT_TRANSLATE_NOOP("plan", "Take “{name}”").format(name=name),
         steps=(step,),
-        findings=take_findings(facts, choice, quiesce=request.quiesce),
+        findings=examine(facts, choice, quiesce=request.quiesce),
         notes=(*_name_notes(step), _why(choice), *words_of(estimate(facts, choice, experience)), *_notes(choice, step)),
     )
 

@@ -5,18 +5,20 @@ from snapgui.model.plan import Operation, Plan
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations import delete, revert
 from snapgui.operations.facts import Facts
-from snapgui.operations.history import History
+from snapgui.operations.history import History, Past
 
 
-def undoable(facts: Facts, history: History) -> str | None:
-    """Return the safety snapshot of the latest revert, or None: an older one would undo more than that revert."""
-    name = history.last_safety(facts.vm.uuid)
-    return name if name in facts.tree and facts.tree[str(name)].safety else None
+def undoable(facts: Facts, history: History) -> Past | None:
+    """Return the latest revert where its safety snapshot is there: an older one would undo more than that revert."""
+    past = history.last_revert(facts.vm.uuid)
+    there = past is not None and past.safety in facts.tree and facts.tree[str(past.safety)].safety
+    return past if there else None
 
 
-def plan(facts: Facts, safety: str | None) -> Plan:
+def plan(facts: Facts, past: Past | None) -> Plan:
     """Return what undoing means here; raise Refused where there is nothing to undo."""
-    if safety is None or safety not in facts.tree:
+    safety = None if past is None else past.safety
+    if past is None or safety is None or safety not in facts.tree:
         text = QT_TRANSLATE_NOOP("errors", "There is no revert of {vm} that a safety snapshot could undo.")
         raise Refused(text.format(vm=facts.vm.name))
     back = revert.plan(facts, revert.RevertRequest(safety, safety=False))
@@ -26,15 +28,16 @@ def plan(facts: Facts, safety: str | None) -> Plan:
         operation=Operation.UNDO,
         vm_uuid=facts.vm.uuid,
         vm_name=facts.vm.name,
-        title=QT_TRANSLATE_NOOP("plan", "Undo the revert"),
+        title=QT_TRANSLATE_NOOP("plan", "Undo: {title}").format(title=past.title),
         steps=(*back.steps, *away),
-        losses=_losses(facts),
+        losses=_losses(facts, past),
         findings=back.findings,
         notes=back.notes,
     )
 
 
-def _losses(facts: Facts) -> tuple[Text, ...]:
+def _losses(facts: Facts, past: Past) -> tuple[Text, ...]:
     if facts.changed is False:
         return ()
-    return (QT_TRANSLATE_NOOP("plan", "Everything that the VM did since the revert will be lost."),)
+    lost = QT_TRANSLATE_NOOP("plan", "Everything that the VM did since the revert of {when} will be lost.")
+    return (lost.format(when=f"{past.started.astimezone():%Y-%m-%d %H:%M}"),)

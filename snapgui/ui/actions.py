@@ -85,6 +85,13 @@ def _needs_children(situation: Situation) -> str:
     return "" if has else tr("No snapshot lies below the selected one.")
 
 
+def _needs_safety(situation: Situation) -> str:
+    if why := _can_change(situation):
+        return why
+    several = sum(snapshot.safety for snapshot in situation.tree) > 1
+    return "" if several else tr("There is no old safety snapshot.")
+
+
 def _needs_graph(situation: Situation) -> str:
     return tr("Only the graph can be zoomed.") if situation.outline else ""
 
@@ -131,6 +138,14 @@ def table() -> tuple[ActionSpec, ...]:
             "Ctrl+Z",
             tr("Go back to the state before the last revert"),
             _can_change,
+        ),
+        row(
+            "prune",
+            tr("Delete Old Safety Snapshots…"),
+            "safety",
+            "",
+            tr("Delete the snapshots that were taken before reverts, but for the latest"),
+            _needs_safety,
         ),
         row(
             "grace",

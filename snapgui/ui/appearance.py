@@ -2,9 +2,10 @@
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtWidgets import QWidget
 
 from snapgui.ui import theme
+from snapgui.ui.choice_menu import choice_menu
 from snapgui.ui.settings import Settings
 from snapgui.ui.wording import tr
 
@@ -17,13 +18,10 @@ class Appearance(QObject):
     def __init__(self, settings: Settings, window: QWidget) -> None:
         super().__init__(window)
         self._settings = settings
-        self.menu = QMenu(tr("&Appearance"), window)
-        for value, text in (("desktop", tr("As the Desktop")), ("light", tr("Light")), ("dark", tr("Dark"))):
-            action = self.menu.addAction(text)
-            action.setCheckable(True)
-            action.setData(value)
-            action.triggered.connect(lambda _checked, value=value: self.choose(value))
-        self.menu.aboutToShow.connect(self._tick)
+        choices = (("desktop", tr("As the Desktop")), ("light", tr("Light")), ("dark", tr("Dark")))
+        self.menu = choice_menu(
+            tr("&Appearance"), choices, lambda: settings.appearance, lambda choice: self.choose(str(choice)), window
+        )
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_scheme)
 
     def choose(self, choice: str) -> None:
@@ -38,7 +36,3 @@ class Appearance(QObject):
 
     def _on_scheme(self) -> None:
         self.apply()
-
-    def _tick(self) -> None:
-        for action in self.menu.actions():
-            action.setChecked(action.data() == self._settings.appearance)

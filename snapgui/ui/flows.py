@@ -7,25 +7,27 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
+from shiboken6 import isValid
 
 from snapgui.hypervisor import inventory
 from snapgui.hypervisor.connection import Connection
-from snapgui.model.errors import Cancelled, Gone, SnapguiError, Unavailable
-from snapgui.model.plan import Operation, Plan
+from snapgui.model.errors import Cancelled, Gone, Risky, SnapguiError, Unavailable
+from snapgui.model.plan import Operation, Plan, Remedy
 from snapgui.model.progress import Progress
 from snapgui.model.text import QT_TRANSLATE_NOOP
-from snapgui.operations import edit, undo
+from snapgui.operations import delete, edit, undo
 from snapgui.operations.delete import DeleteRequest
 from snapgui.operations.edit import EditRequest
 from snapgui.operations.facts import Facts, read_facts
-from snapgui.operations.history import Experience, History
+from snapgui.operations.history import Experience, History, Past
 from snapgui.operations.leftovers import Leftover, find_leftovers
 from snapgui.operations.outcome import Outcome
 from snapgui.operations.pipeline import run
+from snapgui.operations.safety import surplus
 from snapgui.ui.bridge import Bridge
 from snapgui.ui.host import Host
 from snapgui.ui.jobs import Job, JobsModel, JobState
-from snapgui.ui.plan_dialogs import DeleteDialog, PlanDialog, RevertDialog, TakeDialog, UndoDialog
+from snapgui.ui.plan_dialogs import DeleteDialog, MendDialog, PlanDialog, RevertDialog, TakeDialog, UndoDialog
 from snapgui.ui.wording import words
 
 GRACE_S = 10
@@ -53,6 +55,7 @@ class Flows(QObject):
         super().__init__(window)
         self._bridge, self._jobs, self._history, self._window = bridge, jobs, history, window
         self._hosts: dict[int, Host] = {}
+        self._then: dict[int, Callable[[], object]] = {}
         self.grace_s = GRACE_S
 
     def take(self, host: Host, vm_uuid: str) -> None:
@@ -60,30 +63,45 @@ class Flows(QObject):
         history = self._history
 
         def known(connection: Connection) -> tuple[Facts, Experience]:
-            return read_facts(connection, vm_uuid), history.experience(connection.uri)
+            return read_facts(connection, vm_uuid, thorough=True), history.experience(connection.uri)
 
         def planned(found: tuple[Facts, Experience]) -> None:
             self._open(host, TakeDialog(*found, self._window))
 
         host.ask(known, self, planned, lambda error: self._fail(host, error))
 
-    def revert(self, host: Host, vm_uuid: str, name: str) -> None:
-        """Show what going back means, then do it."""
-        self._ask(host, vm_uuid, lambda facts: RevertDialog(facts, name, self._window))
+    def revert(self, host: Host, vm_uuid: str, name: str, risk: str = "") -> None:
+        """Show what going back means, and what libvirt said against it, then do it."""
+        self._ask(host, vm_uuid, lambda facts: RevertDialog(facts, name, self._window, risk))
 
     def delete(self, host: Host, vm_uuid: str, request: DeleteRequest) -> None:
         """Show what will be lost, then delete."""
         self._ask(host, vm_uuid, lambda facts: DeleteDialog(facts, request, self._window))
 
+    def prune(self, host: Host, vm_uuid: str, keep: int, *, by_itself: bool = False) -> None:
+        """Delete the safety snapshots beyond the latest ``keep``; ``by_itself`` without a dialog, after the grace."""
+
+        def planned(facts: Facts) -> None:
+            old = surplus(facts, keep)
+            if not old:
+                return
+            request = DeleteRequest(old)
+            if not by_itself:
+                self._open(host, DeleteDialog(facts, request, self._window))
+            elif not (plan := delete.plan(facts, request)).blockers:
+                self._agreed(host, plan, facts)
+
+        self._read(host, vm_uuid, planned)
+
     def undo(self, host: Host, vm_uuid: str) -> None:
         """Show what undoing the last revert means, then do it."""
         history = self._history
 
-        def known(connection: Connection) -> tuple[Facts, str | None]:
+        def known(connection: Connection) -> tuple[Facts, Past | None]:
             facts = read_facts(connection, vm_uuid)
             return facts, undo.undoable(facts, history)
 
-        def planned(found: tuple[Facts, str | None]) -> None:
+        def planned(found: tuple[Facts, Past | None]) -> None:
             try:
                 self._open(host, UndoDialog(*found, self._window))
             except SnapguiError as error:
@@ -167,6 +185,7 @@ class Flows(QObject):
         self._read(host, vm_uuid, planned)
 
     def _open(self, host: Host, dialog: PlanDialog) -> None:
+        dialog.mend_wanted.connect(lambda remedy: self._mend(host, dialog, remedy))
         dialog.agreed.connect(lambda plan, facts: self._agreed(host, plan, facts))
         dialog.open()
 
@@ -175,6 +194,25 @@ class Flows(QObject):
             self.deferred.emit(Deferred(self.grace_s, plan, lambda: self.start(host, plan, facts)))
         else:
             self.start(host, plan, facts)
+
+    def _mend(self, host: Host, dialog: PlanDialog, remedy: Remedy) -> None:
+        """Do what the doctor proposes, then let the dialog look at the VM again."""
+
+        def again(facts: Facts) -> None:
+            if isValid(dialog):
+                dialog.look_again(facts)
+
+        def begin(plan: Plan, facts: Facts) -> None:
+            job = self.start(host, plan, facts)
+            self._then[id(job)] = lambda: self._read(host, job.vm_uuid, again)
+
+        try:
+            asking = MendDialog(dialog.facts, remedy, dialog)
+        except SnapguiError as error:
+            self._fail(host, error)
+            return
+        asking.agreed.connect(begin)
+        asking.open()
 
     def _read(self, host: Host, vm_uuid: str, done: Callable[[Facts], None]) -> None:
         host.ask(lambda connection: read_facts(connection, vm_uuid), self, done, lambda error: self._fail(host, error))
@@ -189,7 +227,12 @@ class Flows(QObject):
         host = self._hosts.pop(id(job), None)
         self.progressed.emit(job)
         self.ended.emit(job)
-        if error is not None and host is not None:
+        then = self._then.pop(id(job), None)
+        if then is not None:
+            then()
+        if isinstance(error, Risky) and host is not None and job.plan is not None:
+            self.revert(host, job.vm_uuid, job.plan.steps[-1].snapshot, words(error.text))
+        elif error is not None and host is not None:
             self._fail(host, error)
 
     def _fail(self, host: Host, error: SnapguiError) -> None:

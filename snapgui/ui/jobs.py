@@ -9,7 +9,7 @@ from enum import StrEnum
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
 from snapgui.model.errors import Cancelled, SnapguiError
-from snapgui.model.plan import Plan
+from snapgui.model.plan import Operation, Plan
 from snapgui.model.progress import Progress
 from snapgui.operations.outcome import Outcome
 from snapgui.ui.wording import size_words, tr, words
@@ -17,6 +17,7 @@ from snapgui.ui.wording import size_words, tr, words
 AnyIndex = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
 MOST_ROWS = 200
+_REVERTS = {Operation.REVERT, Operation.UNDO}
 
 
 class JobState(StrEnum):
@@ -45,6 +46,7 @@ class Job:
     error: SnapguiError | None = None
     note: str = ""
     resumable: bool = False
+    superseded: bool = False
     commands: tuple[str, ...] = ()
     began: float = field(default_factory=time.monotonic)
     ended: datetime | None = None
@@ -53,8 +55,13 @@ class Job:
 
     @property
     def undoable(self) -> bool:
-        """Whether this was a revert that kept what was lost."""
-        return self.outcome is not None and self.outcome.safety is not None
+        """Whether this was the VM's latest revert, and kept what was lost."""
+        return not self.superseded and self.outcome is not None and self.outcome.safety is not None
+
+    @property
+    def reverted(self) -> bool:
+        """Whether this was a revert that ended well."""
+        return self.outcome is not None and self.outcome.operation is Operation.REVERT
 
     @property
     def over(self) -> bool:
@@ -127,8 +134,16 @@ class JobsModel(QAbstractListModel):
         job.state = JobState.DONE
         if error is not None:
             job.state = JobState.CANCELLED if isinstance(error, Cancelled) else JobState.FAILED
+        if job.state is not JobState.CANCELLED and job.plan is not None and job.plan.operation in _REVERTS:
+            self._supersede(job)
         self._touch(job)
         self.running_changed.emit()
+
+    def _supersede(self, job: Job) -> None:
+        for other in self._jobs:
+            if other is not job and other.undoable and (other.uri, other.vm_uuid) == (job.uri, job.vm_uuid):
+                other.superseded = True
+                self._touch(other)
 
     def settle(self, job: Job) -> None:
         """An interrupted job has been brought to an end by the user."""

@@ -25,6 +25,7 @@ from snapgui.ui.jobs import Job, JobsModel
 from snapgui.ui.jobs_panel import JobsPanel
 from snapgui.ui.live_screen import LiveScreen
 from snapgui.ui.menus import fill_menu_bar, make_toolbar, node_menu, vm_menu
+from snapgui.ui.safety_menu import kept_safety_menu
 from snapgui.ui.settings import Settings
 from snapgui.ui.snapshot_model import SnapshotModel
 from snapgui.ui.thumbnail_loader import ThumbnailLoader
@@ -75,7 +76,7 @@ class MainWindow(QMainWindow):
     # building
 
     def _build(self) -> None:
-        fill_menu_bar(self, self.actions_, self.appearance.menu)
+        fill_menu_bar(self, self.actions_, self.appearance.menu, kept_safety_menu(self.settings, self))
         self.addToolBar(make_toolbar(self, self.actions_, self.search))
         for action in self.actions_.all():
             self.addAction(action)
@@ -121,6 +122,7 @@ class MainWindow(QMainWindow):
             "take": self._take,
             "revert": self._revert,
             "undo_revert": lambda: self._with_vm(self.flows.undo),
+            "prune": lambda: self._with_vm(lambda host, uuid: self.flows.prune(host, uuid, 1)),
             "grace": lambda: self._set_grace(self.actions_["grace"].isChecked()),
             "delete": lambda: self._delete(with_children=False),
             "delete_children": lambda: self._delete(with_children=True),
@@ -369,6 +371,8 @@ class MainWindow(QMainWindow):
         for host in self.vms_model.hosts:
             if host.uri == job.uri:
                 host.refresh()
+                if job.reverted and self.settings.kept_safety:
+                    self.flows.prune(host, job.vm_uuid, self.settings.kept_safety, by_itself=True)
         self.watcher.look(full=True)
         self.update_actions()
 

@@ -18,6 +18,7 @@ _SNAPSHOT = (
     "",
     "delete",
     "delete_children",
+    "prune",
     "grace",
     "",
     "quit",
@@ -31,13 +32,15 @@ _VM = ("take", "", "refresh")
 _TOOLS = ("take", "revert", "delete")
 
 
-def fill_menu_bar(window: QMainWindow, actions: Actions, appearance: QMenu) -> None:
-    """Put every action of the table into the menu bar."""
+def fill_menu_bar(window: QMainWindow, actions: Actions, appearance: QMenu, kept_safety: QMenu) -> None:
+    """Put every action of the table into the menu bar, and the menus of the settings."""
     bar = window.menuBar()
     for title, names in ((tr("&Snapshot"), _SNAPSHOT), (tr("&View"), _VIEW), (tr("&Connection"), _CONNECTION)):
         menu = bar.addMenu(title)
         menu.setToolTipsVisible(True)
         _fill(menu, actions, names)
+        if names is _SNAPSHOT:
+            menu.insertMenu(actions["grace"], kept_safety)
         if names is _VIEW:
             menu.addSeparator()
             menu.addMenu(appearance)

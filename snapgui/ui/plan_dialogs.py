@@ -20,12 +20,12 @@ from PySide6.QtWidgets import (
 
 from snapgui.model import names
 from snapgui.model.errors import SnapguiError
-from snapgui.model.plan import Plan
+from snapgui.model.plan import Plan, Remedy
 from snapgui.model.records import Place, Then
-from snapgui.operations import delete, revert, take, undo
+from snapgui.operations import delete, mend, revert, take, undo
 from snapgui.operations.facts import Facts
-from snapgui.operations.history import Experience
-from snapgui.ui.plan_view import PlanView
+from snapgui.operations.history import Experience, Past
+from snapgui.ui.plan_view import REMEDIES, PlanView
 from snapgui.ui.take_options import TakeOptions
 from snapgui.ui.wording import plain_label, tr, words
 
@@ -36,9 +36,13 @@ AROUND = 120
 
 
 class PlanDialog(QDialog):
-    """A plan, a button with the verb, and Cancel. ``agreed`` carries (plan, facts)."""
+    """A plan, a button with the verb, and Cancel.
+
+    ``agreed`` carries (plan, facts), ``mend_wanted`` what the user wants to have done about a finding first.
+    """
 
     agreed = Signal(object, object)
+    mend_wanted = Signal(object)
 
     def __init__(self, facts: Facts, verb: str, parent: QWidget) -> None:
         super().__init__(parent)
@@ -53,6 +57,8 @@ class PlanDialog(QDialog):
         self._problem = plain_label("", self, "loss")
         self._problem.setWordWrap(True)
         self._view = PlanView(self)
+        self._view.mend_wanted.connect(self.mend_wanted)
+        self._view.leave_out_wanted.connect(self.leave_out)
         scroll = QScrollArea(self)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidgetResizable(True)
@@ -75,6 +81,15 @@ class PlanDialog(QDialog):
     def make_plan(self) -> Plan:
         """Return the plan for what is chosen now; raise one of the project's errors for what cannot be."""
         raise TypeError(f"{type(self).__name__} makes no plan")
+
+    def leave_out(self, target: str) -> None:
+        """Take a disk out of what is asked for."""
+        raise TypeError(f"{type(self).__name__} cannot leave out {target}")
+
+    def look_again(self, facts: Facts) -> None:
+        """Show what the plan means now that something was mended."""
+        self.facts = facts
+        self.replan()
 
     def replan(self) -> None:
         """Show what the present choices mean."""
@@ -144,18 +159,33 @@ class TakeDialog(PlanDialog):
         request = take.TakeRequest(self.name.text() or " ", self.description.toPlainText(), *self.options.wishes())
         return take.plan(self.facts, request, self._experience)
 
+    def leave_out(self, target: str) -> None:
+        self._more.setChecked(True)
+        self.options.leave_out(target)
+
+    def look_again(self, facts: Facts) -> None:
+        self.options.follow(facts)
+        super().look_again(facts)
+
     def _on_more(self, shown: bool) -> None:
         self.options.setVisible(shown)
         self.fit()
 
 
 class RevertDialog(PlanDialog):
-    """Where to, what becomes of the current state, and what the VM does then."""
+    """Where to, what becomes of the current state, and what the VM does then.
 
-    def __init__(self, facts: Facts, name: str, parent: QWidget) -> None:
-        super().__init__(facts, tr("Revert"), parent)
-        self._name = name
+    ``risk`` is what libvirt said against it; agreeing to the dialog means to insist.
+    """
+
+    def __init__(self, facts: Facts, name: str, parent: QWidget, risk: str = "") -> None:
+        super().__init__(facts, tr("Revert Anyway") if risk else tr("Revert"), parent)
+        self._name, self._force = name, bool(risk)
         snapshot = facts.tree[name]
+        if risk:
+            warning = plain_label(risk, self, "loss")
+            warning.setWordWrap(True)
+            self.form.addRow(warning)
         self.setWindowTitle(tr("Revert {vm} to “{name}”").format(vm=_short(facts.vm.name), name=_short(snapshot.label)))
         self.safety = QCheckBox(tr("&Take a snapshot of the current state first"), self)
         self.safety.setChecked(facts.changed is not False)
@@ -168,6 +198,11 @@ class RevertDialog(PlanDialog):
         self.form.addRow(self.safety)
         self.form.addRow(tr("Na&me"), self.safety_name)
         self.form.addRow(tr("T&hen"), self.then)
+        self.reset_nvram = QCheckBox(tr("Make the &UEFI variables anew"), self)
+        self.reset_nvram.setVisible("uefi" in {facts.machine.firmware, snapshot.machine.firmware})
+        self.reset_nvram.toggled.connect(self.replan)
+        if self.reset_nvram.isVisibleTo(self):
+            self.form.addRow(self.reset_nvram)
         self.safety.toggled.connect(self.safety_name.setEnabled)
         self.safety_name.setEnabled(self.safety.isChecked())
         for signal in (self.safety.toggled, self.safety_name.textChanged, self.then.currentIndexChanged):
@@ -181,6 +216,8 @@ class RevertDialog(PlanDialog):
             Then(self.then.currentData()),
             safety=self.safety.isChecked(),
             safety_name=self.safety_name.text() or " ",
+            force=self._force,
+            reset_nvram=self.reset_nvram.isChecked(),
         )
         return revert.plan(self.facts, request)
 
@@ -205,16 +242,31 @@ class DeleteDialog(PlanDialog):
 class UndoDialog(PlanDialog):
     """Back to the state before the last revert."""
 
-    def __init__(self, facts: Facts, safety: str | None, parent: QWidget) -> None:
-        self._safety = safety
-        undo.plan(facts, safety)
+    def __init__(self, facts: Facts, past: Past | None, parent: QWidget) -> None:
+        self._past = past
+        undo.plan(facts, past)
         super().__init__(facts, tr("Undo the Revert"), parent)
         self.setWindowTitle(tr("Undo the Revert of {vm}").format(vm=_short(facts.vm.name)))
         self.replan()
         self.fit()
 
     def make_plan(self) -> Plan:
-        return undo.plan(self.facts, self._safety)
+        return undo.plan(self.facts, self._past)
+
+
+class MendDialog(PlanDialog):
+    """What the application will do about a finding."""
+
+    def __init__(self, facts: Facts, remedy: Remedy, parent: QWidget) -> None:
+        self._remedy = remedy
+        mend.plan(facts, remedy)
+        super().__init__(facts, words(REMEDIES[remedy]), parent)
+        self.setWindowTitle(words(REMEDIES[remedy]))
+        self.replan()
+        self.fit()
+
+    def make_plan(self) -> Plan:
+        return mend.plan(self.facts, self._remedy)
 
 
 DialogMaker = Callable[[Facts, QWidget], PlanDialog]

@@ -1,11 +1,14 @@
 """A plan as people read it: what will be done, what will be lost, what stands in the way."""
 
 import shlex
+from collections.abc import Callable
+from functools import partial
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from snapgui.model.plan import Finding, Plan, Severity
+from snapgui.model.plan import Finding, Plan, Remedy, Severity
+from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.ui.assets import pixmap
 from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import plain_label, tr, words
@@ -19,8 +22,19 @@ _LOOKS = {
 }
 
 
+REMEDIES = {
+    Remedy.START: QT_TRANSLATE_NOOP("remedy", "Start the VM"),
+    Remedy.DISCARD_SAVED_STATE: QT_TRANSLATE_NOOP("remedy", "Discard the Saved State"),
+    Remedy.NVRAM_TO_QCOW2: QT_TRANSLATE_NOOP("remedy", "Convert the NVRAM File"),
+}
+"""What the buttons say."""
+
+
 class PlanView(QWidget):
-    """Rebuilt whenever the user changes an option."""
+    """Rebuilt whenever the user changes an option. What can be done about a finding is a button below it."""
+
+    mend_wanted = Signal(object)
+    leave_out_wanted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -81,6 +95,17 @@ class PlanView(QWidget):
         self._row(name, role, words(finding.text), look)
         if finding.fix is not None:
             self._row("", Role.MUTED, words(finding.fix), "muted")
+        for remedy in finding.remedies:
+            self._button(words(REMEDIES[remedy]) + "…", partial(self.mend_wanted.emit, remedy))
+        if target := finding.leave_out:
+            text = tr("Leave {target} Out").format(target=target)
+            self._button(text, partial(self.leave_out_wanted.emit, target))
+
+    def _button(self, text: str, pressed: Callable[[], object]) -> None:
+        button = QPushButton(text, self)
+        button.setFlat(True)
+        button.clicked.connect(lambda _checked=False: pressed())
+        self._grid.addWidget(button, self._grid.rowCount(), 1, Qt.AlignmentFlag.AlignLeft)
 
     def _row(self, icon: str, role: Role, text: str, look: str, lead: str = "") -> None:
         row = self._grid.rowCount()

@@ -42,6 +42,16 @@ class Settings:
         self._store.setValue("appearance", choice)
 
     @property
+    def kept_safety(self) -> int:
+        """How many safety snapshots of a VM stay when a revert has made another; 0 means all."""
+        text = self._text("kept_safety", "0")
+        return int(text) if text.isdecimal() else 0
+
+    @kept_safety.setter
+    def kept_safety(self, count: int) -> None:
+        self._store.setValue("kept_safety", str(count))
+
+    @property
     def view(self) -> str:
         """``graph`` or ``outline``."""
         return self._text("view") or "graph"

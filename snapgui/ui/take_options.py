@@ -35,13 +35,25 @@ class TakeOptions(QWidget):
             (MemoryWish.PAUSED, tr("Saved while the guest stands still")),
             (MemoryWish.NONE, tr("Left out")),
         )
-        self.memory.setEnabled(facts.vm.state.active)
         self.quiesce = QCheckBox(tr("Have the guest agent &flush the file systems first"), self)
-        self.quiesce.setEnabled(facts.vm.state.active)
+        self.follow(facts)
         self.quiesce.toggled.connect(self.changed)
         self._form.addRow(self.quiesce)
         writable = [disk.target for disk in facts.machine.disks if disk.writable]
         self._disks = {target: self._disk(target) for target in writable[:MOST_DISKS]} if len(writable) > 1 else {}
+
+    def follow(self, facts: Facts) -> None:
+        """Allow what a VM in this state can have."""
+        self.memory.setEnabled(facts.vm.state.active)
+        self.quiesce.setEnabled(facts.vm.state.active)
+
+    def leave_out(self, target: str) -> None:
+        """Leave a disk out, and the memory with it: later they would not fit together."""
+        if target in self._disks:
+            self._disks[target].setCurrentIndex(self._disks[target].findData(str(Place.NONE)))
+        self.kind.setCurrentIndex(self.kind.findData(str(KindWish.EXTERNAL)))
+        if self.memory.isEnabled():
+            self.memory.setCurrentIndex(self.memory.findData(str(MemoryWish.NONE)))
 
     def wishes(self) -> tuple[KindWish, MemoryWish, tuple[tuple[str, Place], ...], bool]:
         """Return what was chosen, in the order in which a request takes it."""

@@ -311,4 +311,4 @@ def test_the_version_and_the_help(snapgui: Command) -> None:
     assert all(
         verb in said.out for verb in ("list", "tree", "take", "edit", "revert", "delete", "doctor", "undo", "demo")
     )
-    assert parser().parse_args(["--vm", "web01"]).vm == "web01"
+    assert parser().parse_args(["--vm", "web01"]).window_vm == "web01"

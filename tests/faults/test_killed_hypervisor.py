@@ -25,6 +25,14 @@ def mended(stack: Stack, guest: Machine) -> Iterator[Stack]:
         stack.start_daemon()
 
 
+def runs_for_a_while(domain: libvirt.virDomain) -> bool:
+    """Whether the guest runs and goes on running; one that a killed daemon left standing still is let run on."""
+    if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+        domain.resume()
+    time.sleep(1.0)
+    return bool(domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING)
+
+
 @pytest.mark.parametrize("phase", ["screen", "pause"])
 def test_the_daemon_is_killed_during_a_save(mended: Stack, guest: Machine, phase: str) -> None:
     with running(guest.uri, "take", guest.name, "lost", *INTERNAL) as process:
@@ -45,8 +53,7 @@ def test_the_daemon_is_killed_during_a_save(mended: Stack, guest: Machine, phase
     assert tree["vm"]["state"] in {"running", "paused"}, "the guest outlives its daemon"
     connection = libvirt.open(guest.uri)
     domain = connection.lookupByUUIDString(guest.uuid)
-    if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
-        domain.resume()
+    wait_until(lambda: runs_for_a_while(domain), "the guest runs on")
     connection.close()
     assert guest.channel.counter() > 0
     result(guest.uri, "take", guest.name, "next")

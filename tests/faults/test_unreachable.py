@@ -16,6 +16,7 @@ NOBODY = 65534
 AS_NOBODY = f"""
 import locale, os, sys  # what is loaded late could not be read by nobody
 from snapgui.cli.main import main
+import shutil, snapgui.cli.commands
 import snapgui.hypervisor.connection, libvirt
 if os.geteuid() == 0:
     os.setegid({NOBODY})

@@ -63,7 +63,8 @@ def new(vm: Vm = RUNNING, line: str = "", **more: object) -> Facts:
 )
 def test_nothing_stands_in_the_way_of_external_snapshots(vm: Vm, machine: Machine) -> None:
     assert external(new(vm, machine=machine)) == ()
-    assert plan(new(vm, machine=machine), TakeRequest("n")).findings == ()
+    findings = plan(new(vm, machine=machine), TakeRequest("n")).findings
+    assert {finding.severity for finding in findings} <= {Severity.NOTE}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from snapgui.model.errors import (
     Gone,
     NoPermission,
     Refused,
+    Risky,
     SnapguiError,
     Unavailable,
 )
@@ -47,7 +48,7 @@ def error(code: int, message: str, domain: int = 10) -> libvirt.libvirtError:
         (67, "unsupported configuration: revert to external snapshot not supported yet", Refused),
         (84, "Operation not supported: internal snapshots of a VM with pflash based firmware", Refused),
         (55, "Requested operation is not valid: domain is not running", Refused),
-        (77, "revert requires force", Refused),
+        (77, "revert requires force", Risky),
         (38, "Unable to read from monitor: Connection reset by peer", Broken),
         (9, "operation failed: domain is no longer running", Broken),
     ],

@@ -25,7 +25,7 @@ SAME_KIND = Text(
 
 
 def test_a_running_vm_stands_still_while_memory_and_disks_are_saved() -> None:
-    assert plan(facts(), TakeRequest("new", "why")) == Plan(
+    assert plan(facts(agent=True), TakeRequest("new", "why")) == Plan(
         Operation.TAKE,
         RUNNING.uuid,
         "web01",
