@@ -109,6 +109,8 @@ def progress_record(progress: Progress) -> dict[str, object]:
 def progress_line(progress: Progress) -> str:
     """Return one progress report as a line for people."""
     parts = [f"[{progress.step}/{progress.of}] {progress.text}", str(progress.phase.text)]
+    if progress.disk:
+        parts.append(progress.disk)
     if progress.fraction is not None:
         parts.append(f"{'about ' if progress.estimated else ''}{progress.fraction:.0%}")
     if progress.bytes_done:

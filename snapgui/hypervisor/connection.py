@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 import libvirt
 
 from snapgui.hypervisor.eventloop import ensure_running
-from snapgui.hypervisor.faults import translated
+from snapgui.hypervisor.faults import one_line, translated
 from snapgui.hypervisor.xml import parse
-from snapgui.model.errors import Gone, Unavailable
+from snapgui.model.errors import Gone, NoPermission, Unavailable
 from snapgui.model.events import Event, EventKind
 from snapgui.model.records import Capabilities
 from snapgui.model.text import QT_TRANSLATE_NOOP
@@ -44,7 +44,7 @@ class Connection:
         self._lock = threading.Lock()
         self._sibling: Connection | None = None
         self._closed = False
-        with translated():
+        with _named(uri):
             self._embedded = _Embedded.find(uri)
             self.libvirt: Any = libvirt.open(uri or None) if self._embedded is None else self._embedded.libvirt
             self.uri: str = self.libvirt.getURI()
@@ -160,6 +160,18 @@ class Connection:
         event = Event(kind, vm_uuid, time.monotonic())
         for listener in tuple(self._listeners):
             listener(event)
+
+
+@contextlib.contextmanager
+def _named(uri: str | None) -> Iterator[None]:
+    """libvirt does not say where it could not connect to."""
+    try:
+        with translated():
+            yield
+    except (Unavailable, NoPermission) as error:
+        where = one_line(uri or default_uri() or "")
+        text = QT_TRANSLATE_NOOP("errors", "{error} ({uri})")
+        raise (type(error)(text.format(error=error.text, uri=where), error.detail) if where else error) from error
 
 
 class _Embedded:

@@ -44,6 +44,11 @@ _LOST = (
 _NO_SOCKET = ("Failed to connect socket", "Unable to get system bus connection", "Cannot read CA certificate")
 _UNWRITTEN = ("Error while writing VM state", "No space left on device")
 _DENIED = ("Permission denied", "authentication unavailable", "authentication failed", "polkit")
+_SAVED_ALREADY = "paused due to previous migration"
+_ONCE = QT_TRANSLATE_NOOP(
+    "errors",
+    "QEMU saves the memory of a paused VM into a file only once. Let it run for a moment first; nothing was changed.",
+)
 _FULL = QT_TRANSLATE_NOOP(
     "errors", "An image could not be written to; the file system that it lies on may be full: {reason}"
 )
@@ -63,6 +68,8 @@ def fault(error: libvirt.libvirtError) -> SnapguiError:
     code = error.get_error_code()
     message = one_line(error.get_error_message() or str(error))
     detail = f"libvirt error {code}, domain {error.get_error_domain()}: {message}"
+    if _SAVED_ALREADY in message:
+        return Refused(_ONCE, detail)
     kind = _kind(code, message)
     sentence = _FULL if kind is Broken and any(part in message for part in _UNWRITTEN) else _SENTENCES[kind]
     return kind(sentence.format(reason=message), detail)

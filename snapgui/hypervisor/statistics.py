@@ -30,6 +30,7 @@ class JobNumbers:
     dirty_rate: int = 0
     passes: int = 0
     complete: bool = False
+    disk: str = ""
 
     @property
     def fraction(self) -> float | None:
@@ -73,6 +74,29 @@ def _job_numbers(numbers: dict[str, int]) -> JobNumbers | None:
         passes=numbers.get("memory_iteration", 0),
         complete=kind == libvirt.VIR_DOMAIN_JOB_COMPLETED,
     )
+
+
+class Merge:
+    """Asks how far the merging of images is, summed over disks; one that is merged is not forgotten."""
+
+    def __init__(self, targets: Iterable[str]) -> None:
+        self._seen: dict[str, tuple[int, int]] = dict.fromkeys(targets, (0, 0))
+
+    def __call__(self, connection: Connection, vm_uuid: str) -> JobNumbers | None:
+        """Return the numbers, with the disk that is being merged now; None before anything is."""
+        domain = connection.domain(vm_uuid)
+        now = ""
+        for target, (_, end) in self._seen.items():
+            info: dict[str, int] = {}
+            with contextlib.suppress(libvirt.libvirtError):
+                info = domain.blockJobInfo(target, 0) or {}
+            if info:
+                self._seen[target] = (info.get("cur", 0), info.get("end", 0))
+                now = now or target
+            else:
+                self._seen[target] = (end, end)
+        done, total = (sum(numbers) for numbers in zip(*self._seen.values(), strict=True))
+        return JobNumbers(total, total - done, done, disk=now) if total else None
 
 
 def resident_memory(connection: Connection, vm_uuid: str) -> int | None:

@@ -57,7 +57,8 @@ _WORDS = {
 class Progress:
     """One report. ``fraction`` None is an honest "busy"; ``estimated`` marks numbers that nobody measured exactly.
 
-    ``step`` counts from 1 to ``of``. Bytes are bytes, times are seconds.
+    ``step`` counts from 1 to ``of``; ``disk`` is the one that is being worked on, where that is
+    known. Bytes are bytes, times are seconds.
     """
 
     step: int
@@ -75,4 +76,5 @@ class Progress:
     rate: int | None = None
     dirty_rate: int | None = None
     passes: int | None = None
+    disk: str = ""
     phases: tuple[Phase, ...] = ()

@@ -7,7 +7,7 @@ from snapgui.hypervisor import files, snapshots
 from snapgui.model.errors import Gone, Refused
 from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.progress import Phase
-from snapgui.model.records import Kind, Snapshot
+from snapgui.model.records import DiskRequest, Kind, Place, Snapshot
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations import thumbnails
 from snapgui.operations.dangers import delete_findings
@@ -77,6 +77,10 @@ def _step(facts: Facts, name: str) -> Step:
         facts.tree[name].created,
         phases=(Phase.DELETE,),
         virsh=("snapshot-delete", facts.vm.name, name),
+        kind=facts.tree[name].kind,
+        disks=tuple(
+            DiskRequest(disk.target, disk.place) for disk in facts.tree[name].disks if disk.place is Place.EXTERNAL
+        ),
     )
 
 

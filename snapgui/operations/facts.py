@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from snapgui.hypervisor import files, inventory, snapshots, space, statistics
 from snapgui.hypervisor.connection import Connection
 from snapgui.images import qcow2
+from snapgui.images.memory import memory_format
 from snapgui.model.records import Capabilities, Directory, Kind, Machine, PauseReason, Place, Snapshot, Vm, VmState
 from snapgui.model.tree import SnapshotTree
 from snapgui.operations.bases import Known, chain, images_of_others
@@ -21,6 +22,7 @@ class Facts:
     ``changed``: whether the current state differs from its snapshot, None where that cannot be known.
     ``sizes``: (path, bytes on disk) of the files of external snapshots; ``inside``: (snapshot, bytes of memory) of
     those inside the image that holds the memory.
+    ``memory_format``: of the newest memory file, empty where nobody can tell.
     ``lent``: (image, name) of other VMs that this image is a base of, where this VM has external snapshots;
     ``chains``: (image, it and its bases) of every disk now and in an external snapshot;
     ``places``: the directories of all these files; ``agent``: whether the guest agent answers;
@@ -43,6 +45,7 @@ class Facts:
     inside: tuple[tuple[str, int], ...] = ()
     lent: tuple[tuple[str, str], ...] = ()
     chains: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    memory_format: str = ""
     agent: bool = False
     block_jobs: tuple[str, ...] = ()
 
@@ -74,6 +77,7 @@ def read_facts(connection: Connection, vm_uuid: str, *, thorough: bool = False) 
         inside=_inside(connection, machine, tree),
         lent=images_of_others(connection, vm_uuid) if thorough or tree.kinds - {Kind.INTERNAL} else (),
         chains=chains,
+        memory_format=_memory_format(connection, tree),
         block_jobs=statistics.block_jobs(connection, vm_uuid, machine) if vm.state.active else (),
         agent=vm.state.active and inventory.agent_connected(connection, vm_uuid),
     )
@@ -120,6 +124,19 @@ def _inside(connection: Connection, machine: Machine, tree: SnapshotTree) -> tup
         return tuple((entry.name, entry.memory_bytes) for entry in qcow2.read_head(image).snapshots)
     except (qcow2.ImageError, OSError):
         return ()
+    finally:
+        image.close()
+
+
+def _memory_format(connection: Connection, tree: SnapshotTree) -> str:
+    newest = max((s for s in tree if s.memory_file), key=lambda snapshot: snapshot.created, default=None)
+    image = None if newest is None else open_image(connection, newest.memory_file)
+    if image is None:
+        return ""
+    try:
+        return memory_format(image)
+    except OSError:
+        return ""
     finally:
         image.close()
 

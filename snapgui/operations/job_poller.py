@@ -7,6 +7,7 @@ successor on another connection.
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
 from snapgui.hypervisor import inventory, snapshots, statistics
@@ -18,11 +19,14 @@ FIRST_S, INTERVAL_S, LOST_S = 0.15, 0.25, 1.0
 MOST_POLLERS = 4
 
 
-class JobPoller:
-    """``latest`` holds the newest numbers while the ``with`` block runs."""
+Ask = Callable[[Connection, str], JobNumbers | None]
 
-    def __init__(self, uri: str, vm_uuid: str) -> None:
-        self._uri, self._vm_uuid = uri, vm_uuid
+
+class JobPoller:
+    """``latest`` holds the newest numbers while the ``with`` block runs; ``ask`` is what gets them."""
+
+    def __init__(self, uri: str, vm_uuid: str, ask: Ask = statistics.job_numbers) -> None:
+        self._uri, self._vm_uuid, self._ask = uri, vm_uuid, ask
         self.latest: JobNumbers | None = None
         self._done = threading.Event()
         self._answered = time.monotonic() + FIRST_S
@@ -73,7 +77,7 @@ class JobPoller:
                     if self._finish.is_set():
                         self._finish.clear()
                         inventory.suspend(connection, self._vm_uuid)
-                    numbers = statistics.job_numbers(connection, self._vm_uuid)
+                    numbers = self._ask(connection, self._vm_uuid)
                     self._answered = time.monotonic()
                     self.latest = numbers or self.latest
                     self._wake.wait(INTERVAL_S)

@@ -45,7 +45,7 @@ class Meter:
         self._task, self._step, self._expected = task, step, expected
         self._paths = paths if Phase.MEMORY in step.phases and not step.memory_file else ()
         self._phase_of = _LIVE if step.live else {Verb.TAKE: _TAKE, Verb.REVERT: _REVERT}.get(step.verb, {})
-        self._poller = JobPoller(task.connection.uri, task.vm_uuid) if step.memory_file else None
+        self._poller = _poller(task, step)
         self._phase = step.phases[0]
         self._told: Phase | None = None
         self._base: int | None = None
@@ -147,7 +147,8 @@ class Meter:
         if numbers is None:
             return
         self.written = numbers.processed
-        self._advance(Phase.FLUSH if numbers.complete else Phase.MEMORY)
+        if self._step.memory_file:
+            self._advance(Phase.FLUSH if numbers.complete else Phase.MEMORY)
 
     def _allocated(self) -> int | None:
         if not self._paths:
@@ -204,5 +205,15 @@ class Meter:
                 dirty_rate=None if numbers is None else numbers.dirty_rate,
                 passes=None if numbers is None else numbers.passes,
                 phases=step.phases,
+                disk="" if numbers is None else numbers.disk,
             )
         )
+
+
+def _poller(task: Task, step: Step) -> JobPoller | None:
+    if step.memory_file:
+        return JobPoller(task.connection.uri, task.vm_uuid)
+    if step.verb is Verb.DELETE and step.disks:
+        merge = statistics.Merge(disk.target for disk in step.disks)
+        return JobPoller(task.connection.uri, task.vm_uuid, merge)
+    return None

@@ -20,6 +20,7 @@ from snapgui.operations.take import take_step
 from snapgui.operations.task import Task
 
 NEXT_SECOND_S = 1.1
+AGENT_S, AGENT_LOOK_S = 10.0, 0.25
 _STATE_FLAGS = {Then.AS_TAKEN: (), Then.RUNNING: ("--running",), Then.PAUSED: ("--paused",), Then.OFF: ("--paused",)}
 
 
@@ -185,8 +186,19 @@ def perform(step: Step, task: Task) -> None:
         _revert(task, step)
     snapshots.announce(task.connection, task.vm_uuid)
     if task.facts.agent and inventory.read_vm(task.connection, task.vm_uuid).state is VmState.RUNNING:
-        inventory.set_clock(task.connection, task.vm_uuid)
+        _set_clock(task)
     task.taken = _found(task, step.snapshot)
+
+
+def _set_clock(task: Task) -> None:
+    """The guest believes that it is the time of the snapshot; its agent answers a moment after it runs again."""
+    until = time.monotonic() + AGENT_S
+    while time.monotonic() < until and not task.cancel.is_set():
+        if inventory.agent_connected(task.connection, task.vm_uuid) and inventory.set_clock(
+            task.connection, task.vm_uuid
+        ):
+            return
+        time.sleep(AGENT_LOOK_S)
 
 
 def _revert(task: Task, step: Step) -> None:

@@ -51,7 +51,12 @@ def plan(facts: Facts, request: TakeRequest, experience: Experience = NOTHING_KN
         title=QT_TRANSLATE_NOOP("plan", "Take “{name}”").format(name=name),
         steps=(step,),
         findings=examine(facts, choice, quiesce=request.quiesce),
-        notes=(*_name_notes(step), _why(choice), *words_of(estimate(facts, choice, experience)), *_notes(choice, step)),
+        notes=(
+            *_name_notes(step),
+            _why(choice),
+            *words_of(estimate(facts, choice, experience)),
+            *_notes(facts, choice, step),
+        ),
     )
 
 
@@ -155,8 +160,11 @@ def _why(choice: Choice) -> Text:
     return kinds[choice.kind].format(why=choice.why)
 
 
-def _notes(choice: Choice, step: Step) -> tuple[Text, ...]:
+def _notes(facts: Facts, choice: Choice, step: Step) -> tuple[Text, ...]:
     notes = [QT_TRANSLATE_NOOP("plan", "New file: {path}").format(path=path) for path in _files(step)]
+    if step.memory_file and facts.memory_format:
+        text = QT_TRANSLATE_NOOP("plan", "Format of the memory file, by libvirt's setting: {format}, as the last time.")
+        notes.append(text.format(format=facts.memory_format))
     if not choice.disk_only and choice.kind is Kind.INTERNAL:
         notes.append(QT_TRANSLATE_NOOP("plan", "An internal save cannot be cancelled once it has begun."))
     return tuple(notes)

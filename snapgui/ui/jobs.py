@@ -90,6 +90,8 @@ class Job:
         if progress is None:
             return tr("starting")
         parts = [words(progress.phase.text)]
+        if progress.disk:
+            parts.append(progress.disk)
         if progress.fraction is not None:
             about = tr("about {percent} %") if progress.estimated else tr("{percent} %")
             parts.append(about.format(percent=round(progress.fraction * 100)))

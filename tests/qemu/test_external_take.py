@@ -3,13 +3,14 @@
 import json
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import libvirt
 import pytest
 
 from snapgui.hypervisor.connection import Connection
-from snapgui.model.errors import Cancelled
+from snapgui.model.errors import Cancelled, Refused
 from snapgui.model.progress import Phase, Progress
 from snapgui.model.records import Kind, KindWish, MemoryWish, Place
 from snapgui.operations import take
@@ -120,3 +121,17 @@ def test_the_plan_names_every_file_before(guest: Machine) -> None:
     (step,) = plan.steps
     assert step.memory_file == str(guest.directory / f"{guest.name}.x-2.mem")
     assert step.memory_file in json.dumps([str(note) for note in plan.notes])
+
+
+def test_a_paused_guest_is_saved_once(guest: Machine) -> None:
+    """What QEMU refuses the second time leaves nothing behind, and running on for a moment helps."""
+    guest.domain.suspend()
+    once = TakeRequest("once", kind=KindWish.EXTERNAL)
+    _take(guest, once)
+    there = {path.name for path in guest.directory.iterdir()}
+    with pytest.raises(Refused, match="Let it run for a moment first; nothing was changed"):
+        _take(guest, replace(once, name="twice"))
+    assert {path.name for path in guest.directory.iterdir()} == there
+    assert guest.domain.snapshotListNames() == ["once"]
+    guest.domain.resume()
+    _take(guest, replace(once, name="thrice"))

@@ -30,6 +30,7 @@ def facts(
     free: int | None = 10_000 * MIB,
     lent: tuple[tuple[str, str], ...] = (),
     agent: bool = False,
+    memory_format: str = "sparse",
 ) -> Facts:
     """Return the facts about a VM whose snapshots ``line`` draws; without ``machine`` it runs on their newest image."""
     known = tree(line, MACHINE)
@@ -48,6 +49,7 @@ def facts(
         places=(place(known, machine),),
         lent=lent,
         agent=agent,
+        memory_format=memory_format,
     )
 
 

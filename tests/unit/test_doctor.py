@@ -154,6 +154,9 @@ def test_quiescing(vm: Vm, agent: bool, memory: MemoryWish, expected: list[tuple
     ("known", "expected"),
     [
         (new(agent=True), []),
+        (new(agent=True, memory_format=""), [("memory-format", NOTE)]),
+        (new(agent=True, memory_format="raw"), [("memory-format", NOTE)]),
+        (new(OFF, memory_format="raw"), []),
         (new(), [NO_AGENT]),
         (new(OFF), []),
         (new(agent=True, machine=with_disks(DISK, replace(RAW, read_only=True))), [("read-only-disk", NOTE)]),
