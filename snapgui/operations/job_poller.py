@@ -25,8 +25,8 @@ Ask = Callable[[Connection, str], JobNumbers | None]
 class JobPoller:
     """``latest`` holds the newest numbers while the ``with`` block runs; ``ask`` is what gets them."""
 
-    def __init__(self, uri: str, vm_uuid: str, ask: Ask = statistics.job_numbers) -> None:
-        self._uri, self._vm_uuid, self._ask = uri, vm_uuid, ask
+    def __init__(self, uri: str, vm_uuid: str, ask: Ask = statistics.job_numbers, first_s: float = FIRST_S) -> None:
+        self._uri, self._vm_uuid, self._ask, self._first_s = uri, vm_uuid, ask, first_s
         self.latest: JobNumbers | None = None
         self._done = threading.Event()
         self._answered = time.monotonic() + FIRST_S
@@ -69,7 +69,7 @@ class JobPoller:
     def _poll(self) -> None:
         try:
             with Connection(self._uri) as connection:
-                self._wake.wait(FIRST_S)
+                self._wake.wait(self._first_s)
                 while not self._done.is_set():
                     if self._abort.is_set():
                         self._abort.clear()
@@ -80,7 +80,7 @@ class JobPoller:
                     numbers = self._ask(connection, self._vm_uuid)
                     self._answered = time.monotonic()
                     self.latest = numbers or self.latest
-                    self._wake.wait(INTERVAL_S)
+                    self._wake.wait(max(self._first_s, INTERVAL_S) if numbers else self._first_s)
                     self._wake.clear()
         except SnapguiError:
             return

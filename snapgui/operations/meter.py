@@ -16,6 +16,7 @@ from snapgui.operations.task import Task
 REPORT_INTERVAL_S = 0.2
 NEARLY = 0.99
 """An estimate never claims to be complete."""
+MERGE_LOOK_S = 0.05
 SILENCE_S = 2.0
 """Seconds without growth after which the time that earlier saves took is the better guess."""
 
@@ -215,5 +216,5 @@ def _poller(task: Task, step: Step) -> JobPoller | None:
         return JobPoller(task.connection.uri, task.vm_uuid)
     if step.verb is Verb.DELETE and step.disks:
         merge = statistics.Merge(disk.target for disk in step.disks)
-        return JobPoller(task.connection.uri, task.vm_uuid, merge)
+        return JobPoller(task.connection.uri, task.vm_uuid, merge, MERGE_LOOK_S)
     return None

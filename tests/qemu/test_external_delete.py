@@ -6,6 +6,13 @@ from pathlib import Path
 import libvirt
 import pytest
 
+from snapgui.hypervisor.connection import Connection
+from snapgui.model.progress import Progress
+from snapgui.operations import delete
+from snapgui.operations.delete import DeleteRequest
+from snapgui.operations.facts import read_facts
+from snapgui.operations.history import History
+from snapgui.operations.pipeline import run
 from tests.qemu.commands import ok, refused, result
 from tests.stacks.machines import Machine
 from tests.stacks.stacks import Stack
@@ -85,3 +92,23 @@ def _clone_xml(guest: Machine, clone: Path, base: Path) -> str:
     overlay = next(path for path in guest.directory.glob("*.one.qcow2"))
     xml = xml.replace(f"<name>{guest.name}</name>", "<name>clone-of-it</name>").replace(str(overlay), str(clone))
     return xml.replace(guest.uuid, "11111111-2222-4333-8444-555555555555")
+
+
+def test_merging_tells_how_far_it_is(guest: Machine) -> None:
+    _take_disks(guest, "first")
+    guest.channel.run("dd if=/dev/urandom of=/run/part bs=1M count=16 2>/dev/null")
+    guest.channel.run("for n in $(seq 25); do cat /run/part; done >/data/large; sync", timeout=120)
+    seen: list[Progress] = []
+    with Connection(guest.uri) as connection:
+        facts = read_facts(connection, guest.uuid)
+        plan = delete.plan(facts, DeleteRequest(("first",)))
+        run(plan, facts, connection, History(), seen.append)
+    merging = [report for report in seen if report.fraction is not None and 0 < report.fraction < 1]
+    assert merging, [report.fraction for report in seen]
+    assert {report.disk for report in merging} == {"vda"}
+    assert not any(report.estimated or report.cancellable for report in merging)
+    assert seen[-1].fraction == 1.0
+
+
+def _take_disks(guest: Machine, name: str) -> None:
+    ok(guest.uri, "take", guest.name, name, "--kind", "external", "--memory", "none")
