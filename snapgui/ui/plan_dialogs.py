@@ -31,8 +31,8 @@ from snapgui.ui.wording import plain_label, tr, words
 
 WIDTH = 520
 TALLEST = 700
-AROUND = 120
-"""Pixels of a dialog beside its form and its plan: margins, buttons, gaps."""
+EDGE, SPARE = 20, 12
+"""Pixels around a dialog, and between a plan and the buttons."""
 
 
 class PlanDialog(QDialog):
@@ -59,11 +59,11 @@ class PlanDialog(QDialog):
         self._view = PlanView(self)
         self._view.mend_wanted.connect(self.mend_wanted)
         self._view.leave_out_wanted.connect(self.leave_out)
-        scroll = QScrollArea(self)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(self._view)
+        self._scroll = QScrollArea(self)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setWidget(self._view)
         self.verb = QPushButton(verb, self)
         self.verb.clicked.connect(self._agree)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, self)
@@ -71,11 +71,11 @@ class PlanDialog(QDialog):
         buttons.rejected.connect(self.reject)
         self._cancel = buttons.button(QDialogButtonBox.StandardButton.Cancel)
         box = QVBoxLayout(self)
-        box.setContentsMargins(20, 20, 20, 16)
+        box.setContentsMargins(EDGE, EDGE, EDGE, 16)
         box.setSpacing(12)
         box.addLayout(self.form)
         box.addWidget(self._problem)
-        box.addWidget(scroll, 1)
+        box.addWidget(self._scroll, 1)
         box.addWidget(buttons)
 
     def make_plan(self) -> Plan:
@@ -114,9 +114,12 @@ class PlanDialog(QDialog):
 
     def fit(self) -> None:
         """Take the height that the plan needs, within reason."""
-        layout = self._view.layout()
-        wanted = 0 if layout is None else max(layout.totalHeightForWidth(WIDTH), layout.totalSizeHint().height())
-        self.resize(WIDTH + 40, min(TALLEST, max(220, wanted + self.form.sizeHint().height() + AROUND)))
+        inside, around = self._view.layout(), self.layout()
+        if inside is None or around is None:
+            return
+        wanted = inside.totalHeightForWidth(WIDTH) if self.plan is not None else 0
+        rest = around.totalSizeHint().height() - self._scroll.sizeHint().height()
+        self.resize(WIDTH + 2 * EDGE, min(TALLEST, rest + wanted + SPARE))
 
     def _agree(self) -> None:
         if self.plan is not None and not self.plan.blockers:

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from snapgui.model.plan import Finding, Plan, Remedy, Severity
@@ -18,7 +18,7 @@ MOST_LINES = 12
 _LOOKS = {
     Severity.BLOCKER: ("error", Role.LOSS, "loss"),
     Severity.WARNING: ("warning", Role.WAIT, "wait"),
-    Severity.NOTE: ("info", Role.MUTED, ""),
+    Severity.NOTE: ("info", Role.MUTED, "muted"),
 }
 
 
@@ -61,15 +61,23 @@ class PlanView(QWidget):
         box.addWidget(self._commands)
         box.addStretch(1)
 
+    def minimumSizeHint(self) -> QSize:
+        """The height follows from the width alone; labels that wrap ask for more."""
+        return QSize(0, 0)
+
     def show_plan(self, plan: Plan) -> None:
         """Show a plan in place of the one before."""
         while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
+        notes = [finding for finding in plan.findings if finding.severity is Severity.NOTE]
         for finding in plan.findings:
-            self._finding(finding)
+            if finding not in notes:
+                self._finding(finding)
         if not plan.blockers:
             self._steps(plan)
+        for finding in notes:
+            self._finding(finding)
         commands = [shlex.join(("virsh", *step.virsh)) for step in plan.steps if step.virsh]
         self._commands.setPlainText("\n".join(commands))
         height = self._commands.fontMetrics().height() * (min(len(commands), 6) + 2)
