@@ -201,10 +201,10 @@ class RevertDialog(PlanDialog):
         self.form.addRow(self.safety)
         self.form.addRow(tr("Na&me"), self.safety_name)
         self.form.addRow(tr("T&hen"), self.then)
-        self.reset_nvram = QCheckBox(tr("Make the &UEFI variables anew"), self)
-        self.reset_nvram.setVisible("uefi" in {facts.machine.firmware, snapshot.machine.firmware})
-        self.reset_nvram.toggled.connect(self.replan)
-        if self.reset_nvram.isVisibleTo(self):
+        self.reset_nvram: QCheckBox | None = None
+        if "uefi" in {facts.machine.firmware, snapshot.machine.firmware}:
+            self.reset_nvram = QCheckBox(tr("Make the &UEFI variables anew"), self)
+            self.reset_nvram.toggled.connect(self.replan)
             self.form.addRow(self.reset_nvram)
         self.safety.toggled.connect(self.safety_name.setEnabled)
         self.safety_name.setEnabled(self.safety.isChecked())
@@ -220,7 +220,7 @@ class RevertDialog(PlanDialog):
             safety=self.safety.isChecked(),
             safety_name=self.safety_name.text() or " ",
             force=self._force,
-            reset_nvram=self.reset_nvram.isChecked(),
+            reset_nvram=self.reset_nvram is not None and self.reset_nvram.isChecked(),
         )
         return revert.plan(self.facts, request)
 
