@@ -11,12 +11,15 @@ from snapgui.model.plan import Finding, Remedy, Severity
 from snapgui.model.records import Disk, Kind, MemoryWish, Place
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.choice import UEFI_INTERNAL, Choice, choose
-from snapgui.operations.facts import Facts, is_missing
+from snapgui.operations.facts import Facts, is_missing, place_of
+from snapgui.operations.outcome import binary_size
 
 QEMU_JOBS = (10, 9, 0)
 """The first libvirt that saves and deletes internal snapshots of running VMs by QEMU jobs, named after them."""
 SPARSE_MEMORY = (11, 2, 0)
 """The first libvirt with the sparse format of memory files."""
+OVERLAY_BYTES = 2**20
+"""More than an empty overlay takes."""
 SLEEPING = (Remedy.START, Remedy.DISCARD_SAVED_STATE)
 """What can be done about a saved state."""
 _LEAVE_OUT = QT_TRANSLATE_NOOP("doctor", "Take an external snapshot without this disk, and without the memory.")
@@ -364,15 +367,26 @@ def _file_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
 
 
 def _space_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
-    if choice.disk_only or facts.free is None or facts.resident is None or facts.free >= facts.resident:
-        return
-    yield blocker(
-        "space",
-        QT_TRANSLATE_NOOP(
-            "doctor", "Saving the memory may need {needed} MiB, but only {free} MiB are free beside the disk image."
-        ).format(needed=_mib(facts.resident), free=_mib(facts.free)),
-        QT_TRANSLATE_NOOP("doctor", "Free some space, or shut the VM down first: then no memory has to be saved."),
-    )
+    memory = None if choice.disk_only else facts.resident
+    if choice.kind is Kind.INTERNAL:
+        rooms = [("", facts.free, memory)]
+    else:
+        held = [d.source for d in facts.machine.disks if choice.places.get(d.target) is Place.EXTERNAL]
+        places = [place_of(facts, source) for source in held]
+        rooms = [(place.path, place.free, OVERLAY_BYTES) for place in dict.fromkeys(places)]
+        rooms += [(place.path, place.free, memory) for place in places[:1]]  # the memory lies beside the first image
+    for path, free, needed in rooms:
+        if free is not None and needed is not None and free < needed:
+            yield _too_little(path, free, needed)
+            return
+
+
+def _too_little(path: str, free: int, needed: int) -> Finding:
+    there = QT_TRANSLATE_NOOP("doctor", "The snapshot may need {needed}, but only {free} are free in {place}.")
+    beside = QT_TRANSLATE_NOOP("doctor", "The snapshot may need {needed}, but only {free} are free beside the image.")
+    fix = QT_TRANSLATE_NOOP("doctor", "Free some space, or shut the VM down first: then no memory has to be saved.")
+    text = (there if path else beside).format(needed=binary_size(needed), free=binary_size(free), place=path)
+    return blocker("space", text, fix)
 
 
 def _busy_findings(facts: Facts) -> Iterator[Finding]:
@@ -399,7 +413,3 @@ def _saved_state_findings(facts: Facts) -> Iterator[Finding]:
 def dotted(version: tuple[int, int, int]) -> str:
     """Return a version as people write it."""
     return ".".join(str(part) for part in version)
-
-
-def _mib(size: int) -> int:
-    return round(size / 2**20)

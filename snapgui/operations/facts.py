@@ -145,6 +145,13 @@ def _directories(paths: Iterable[str]) -> dict[str, None]:
     return dict.fromkeys(str(PurePosixPath(path).parent) for path in paths)
 
 
+def place_of(facts: Facts, source: str) -> Directory:
+    """Return the directory of an image; for sources that are no files, that of the first image that is one."""
+    wanted = str(PurePosixPath(source).parent)
+    found = next((place for place in facts.places if place.path == wanted), None)
+    return found or (facts.places[0] if facts.places else Directory(wanted))
+
+
 def is_missing(facts: Facts, path: str) -> bool:
     """Whether it is certain that a file does not exist."""
     place = next((place for place in facts.places if place.path == str(PurePosixPath(path).parent)), None)

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from snapgui.model.records import Directory, DiskRequest, MemoryWish, Place
 from snapgui.operations.choice import Choice
-from snapgui.operations.facts import Facts
+from snapgui.operations.facts import Facts, place_of
 
 LONGEST_PART = 80
 OVERLAY, MEMORY = "qcow2", "mem"
@@ -52,13 +52,6 @@ def _named(facts: Facts) -> set[str]:
     for snapshot in facts.tree:
         named |= {snapshot.memory_file, *(path for disk in snapshot.disks for path in (disk.source, disk.overlay))}
     return named
-
-
-def place_of(facts: Facts, source: str) -> Directory:
-    """Return the directory of an image; for sources that are no files, that of the first image that is one."""
-    wanted = str(PurePosixPath(source).parent)
-    found = next((place for place in facts.places if place.path == wanted), None)
-    return found or (facts.places[0] if facts.places else Directory(wanted))
 
 
 def _free(facts: Facts, directory: Directory, stem: str, suffix: str, taken: Container[str]) -> str:

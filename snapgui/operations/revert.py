@@ -112,20 +112,24 @@ def _phases(facts: Facts, snapshot: Snapshot, then: Then) -> tuple[Phase, ...]:
 def _losses(facts: Facts, *, safety: bool) -> tuple[Text, ...]:
     if safety or facts.changed is False:
         return ()
-    since = _last_saved(facts)
+    since, when = _last_saved(facts)
     if facts.vm.state.active and since is not None:
-        lost = QT_TRANSLATE_NOOP("plan", "Everything in memory and on the disks since “{name}” will be lost.")
+        lost = QT_TRANSLATE_NOOP("plan", "Everything in memory and on the disks since “{name}” ({when}) will be lost.")
     elif facts.vm.state.active:
         lost = QT_TRANSLATE_NOOP("plan", "The current memory and disks will be lost; no snapshot holds them.")
     elif since is not None:
-        lost = QT_TRANSLATE_NOOP("plan", "Everything written to the disks since “{name}” will be lost.")
+        lost = QT_TRANSLATE_NOOP("plan", "Everything written to the disks since “{name}” ({when}) will be lost.")
     else:
         lost = QT_TRANSLATE_NOOP("plan", "The current content of the disks will be lost; no snapshot holds it.")
-    return (lost.format(name=since) if since is not None else lost,)
+    return (lost.format(name=since, when=when) if since is not None else lost,)
 
 
-def _last_saved(facts: Facts) -> str | None:
-    return None if facts.tree.current is None else facts.tree[facts.tree.current].label
+def _last_saved(facts: Facts) -> tuple[str | None, str]:
+    """Return what the current state goes back to, and when that was taken."""
+    if facts.tree.current is None:
+        return None, ""
+    current = facts.tree[facts.tree.current]
+    return current.label, f"{current.created.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _safety_findings(facts: Facts) -> tuple[Finding, ...]:
@@ -139,11 +143,25 @@ def _safety_findings(facts: Facts) -> tuple[Finding, ...]:
 
 
 def _notes(facts: Facts, snapshot: Snapshot) -> tuple[Text, ...]:
-    notes = list(_configuration_notes(facts.machine, snapshot.machine))
+    notes = [*_configuration_notes(facts.machine, snapshot.machine), *_file_notes(facts, snapshot)]
     if facts.vm.state.active:
         notes.append(QT_TRANSLATE_NOOP("plan", "Consoles and remote displays of the VM will be disconnected."))
     notes.append(QT_TRANSLATE_NOOP("plan", "A revert cannot be cancelled once it has begun."))
     return tuple(notes)
+
+
+def _file_notes(facts: Facts, snapshot: Snapshot) -> tuple[Text, ...]:
+    images = [disk.source for disk in facts.machine.disks if disk.writable and disk.source]
+    if not images or facts.capabilities.is_test_driver:
+        return ()
+    if snapshot.kind is Kind.INTERNAL:
+        text = QT_TRANSLATE_NOOP("plan", "Files that change: {files}")
+        return (text.format(files=", ".join(images)),)
+    text = QT_TRANSLATE_NOOP(
+        "plan", "The VM goes on in new files on top of {bases}. It leaves {files}: removed where no snapshot needs it."
+    )
+    bases = [disk.source for disk in snapshot.disks if disk.place is Place.EXTERNAL]
+    return (text.format(bases=", ".join(bases), files=", ".join(images)),)
 
 
 def _configuration_notes(now: Machine, then: Machine) -> tuple[Text, ...]:

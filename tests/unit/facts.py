@@ -46,7 +46,7 @@ def facts(
         managed_save=managed_save,
         resident=resident if vm.state.active else 0,
         free=free,
-        places=(place(known, machine),),
+        places=(replace(place(known, machine), free=free),),
         lent=lent,
         agent=agent,
         memory_format=memory_format,

@@ -102,8 +102,10 @@ def test_nothing_stands_in_the_way_of_external_snapshots(vm: Vm, machine: Machin
         (new(machine=replace(MACHINE, tpm=True)), MemoryWish.NONE, {}, [("tpm-not-saved", WARNING)]),
         (new(OFF, machine=replace(MACHINE, tpm=True)), MemoryWish.AUTO, {}, [("tpm-not-saved", WARNING)]),
         (new(free=0), MemoryWish.LIVE, {}, [("space", BLOCKER)]),
-        (new(free=0), MemoryWish.NONE, {}, []),
-        (new(OFF, free=0), MemoryWish.AUTO, {}, []),
+        (new(free=2 * MIB), MemoryWish.LIVE, {}, [("space", BLOCKER)]),
+        (new(free=2 * MIB), MemoryWish.NONE, {}, []),
+        (new(free=0), MemoryWish.NONE, {}, [("space", BLOCKER)]),
+        (new(OFF, free=2 * MIB), MemoryWish.AUTO, {}, []),
         (new(OFF, managed_save=True), MemoryWish.AUTO, {}, [("managed-save", WARNING)]),
         (new(line="in*"), MemoryWish.AUTO, {}, [("mixed-kinds", WARNING)]),
         (new(line="ext!*"), MemoryWish.AUTO, {}, []),
@@ -215,5 +217,5 @@ def test_every_blocker_says_what_can_be_done_or_names_the_thing() -> None:
 
 def test_the_last_look_refuses_what_blocks_and_nothing_else() -> None:
     refuse(external(new(machine=UEFI)))
-    with pytest.raises(Refused, match="only 0 MiB are free"):
+    with pytest.raises(Refused, match="only 0 B are free in /images"):
         refuse(external(new(free=0, resident=50 * MIB, machine=UEFI)))

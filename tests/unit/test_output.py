@@ -160,7 +160,7 @@ def test_a_plan_for_people_and_for_scripts() -> None:
     made = plan(facts("base>a*", free=0), RevertRequest("base"))
     text = plan_text(made)
     assert text.startswith("Revert to “base” · web01\n  1. Take “before-revert-")
-    assert "blocker: Saving the memory may need 100 MiB" in text
+    assert "blocker: The snapshot may need 100 MiB" in text
     record = plan_record(made)
     assert list(record) == ["operation", "vm", "title", "steps", "losses", "findings", "freed_bytes", "notes"]
     assert json.loads(json.dumps(record)) == record

@@ -17,6 +17,7 @@ from tests.unit.facts import DISK, MACHINE, NEW_LIBVIRT, OFF, OLD_LIBVIRT, PAUSE
 
 SAFETY = "before-revert-20260131-133005"
 CANNOT_CANCEL = Text("plan", "A revert cannot be cancelled once it has begun.")
+CHANGES = Text("plan", "Files that change: {files}", (("files", "/images/disk.qcow2"),))
 DISCONNECTS = Text("plan", "Consoles and remote displays of the VM will be disconnected.")
 
 
@@ -62,7 +63,7 @@ def test_a_changed_running_vm_is_saved_and_looked_at_before_it_is_thrown_away() 
             ),
             revert_step("base", "+", created=known.tree["base"].created, phases=(Phase.STOP, Phase.LOAD, Phase.START)),
         ),
-        notes=(DISCONNECTS, CANNOT_CANCEL),
+        notes=(CHANGES, DISCONNECTS, CANNOT_CANCEL),
     )
 
 
@@ -74,7 +75,7 @@ def test_an_unchanged_stopped_vm_loses_nothing_and_needs_no_safety() -> None:
         "web01",
         Text("plan", "Revert to “{name}”", (("name", "base"),)),
         steps=(revert_step("base", created=known.tree["base"].created, phases=(Phase.LOAD,)),),
-        notes=(CANNOT_CANCEL,),
+        notes=(CHANGES, CANNOT_CANCEL),
     )
 
 
@@ -101,15 +102,17 @@ def test_safety_is_on_unless_nothing_can_be_lost(vm: Vm, changed: bool | None, a
 @pytest.mark.parametrize(
     ("line", "vm", "loss"),
     [
-        ("base>a*", RUNNING, "Everything in memory and on the disks since “a” will be lost."),
-        ("base>a*", OFF, "Everything written to the disks since “a” will be lost."),
+        ("base>a*", RUNNING, "Everything in memory and on the disks since “a” ({when}) will be lost."),
+        ("base>a*", OFF, "Everything written to the disks since “a” ({when}) will be lost."),
         ("base>a", RUNNING, "The current memory and disks will be lost; no snapshot holds them."),
         ("base>a", OFF, "The current content of the disks will be lost; no snapshot holds it."),
     ],
 )
 def test_what_will_be_lost_without_safety(line: str, vm: Vm, loss: str) -> None:
-    made = plan(facts(line, vm), RevertRequest("base", safety=False))
-    assert [str(text) for text in made.losses] == [loss]
+    known = facts(line, vm)
+    made = plan(known, RevertRequest("base", safety=False))
+    when = f"{known.tree['a'].created.astimezone():%Y-%m-%d %H:%M}"
+    assert [str(text) for text in made.losses] == [loss.format(when=when)]
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_space_for_the_memory(vm: Vm, free: int | None, resident: int | None, bl
 
 def test_the_refusal_for_space_says_how_much_and_what_to_do() -> None:
     (finding,) = internal_findings(facts(free=5 * MIB))
-    assert str(finding.text) == ("Saving the memory may need 100 MiB, but only 5 MiB are free beside the disk image.")
+    assert str(finding.text) == "The snapshot may need 100 MiB, but only 5.0 MiB are free beside the image."
     assert str(finding.fix).startswith("Free some space")
 
 
