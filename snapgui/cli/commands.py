@@ -152,7 +152,7 @@ def doctor(options: argparse.Namespace, console: Console) -> int:
     if options.fix is not None:
         return _mend(options, console)
     with _connection(options) as connection:
-        findings = examine(read_facts(connection, connection.find(options.vm), thorough=True))
+        findings = examine(read_facts(connection, connection.find(options.vm)))
     console.result({"findings": [finding_record(finding) for finding in findings]}, findings_text(findings))
     return DONE
 

@@ -40,6 +40,7 @@ def take_findings(facts: Facts, choice: Choice, *, quiesce: bool = False) -> tup
         *kind(facts, choice),
         *_mixing_findings(facts, choice),
         *_quiesce_findings(facts, choice, quiesce=quiesce),
+        *own_base_findings(facts),
         *_busy_findings(facts),
         *_file_findings(facts, choice),
         *_space_findings(facts, choice),
@@ -268,6 +269,9 @@ def _general_findings(facts: Facts) -> Iterator[Finding]:
             "tpm", QT_TRANSLATE_NOOP("doctor", "The VM has a TPM; its state is saved only together with the memory.")
         )
     yield from _lent_findings(facts)
+    if not facts.vm.persistent:
+        text = QT_TRANSLATE_NOOP("doctor", "{vm} exists only while it runs: its snapshots will be gone when it ends.")
+        yield Finding("transient-vm", Severity.WARNING, text.format(vm=facts.vm.name))
     kept = [snapshot for snapshot in facts.tree if snapshot.safety]
     if kept:
         oldest = min(snapshot.created for snapshot in kept).astimezone()
@@ -299,7 +303,8 @@ def _memory_format_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
 
 
 def _lent_findings(facts: Facts) -> Iterator[Finding]:
-    now = {disk.source for disk in facts.machine.disks if disk.writable}
+    real = dict(facts.real)
+    now = {real.get(disk.source, disk.source) for disk in facts.machine.disks if disk.writable}
     for path, other in facts.lent:
         if path in now:
             text = QT_TRANSLATE_NOOP(
@@ -364,6 +369,27 @@ def _file_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
         if place.writable is False:
             text = QT_TRANSLATE_NOOP("doctor", "You may not make new files in {directory}.")
             yield blocker("permissions", text.format(directory=place.path))
+
+
+def own_base_findings(facts: Facts) -> Iterator[Finding]:
+    """A revert that failed on the way may leave a VM on the image that its own snapshots are layered on."""
+    if facts.capabilities.is_test_driver:
+        return
+    real = dict(facts.real)
+    frozen = {
+        real.get(disk.source, disk.source): snapshot.label
+        for snapshot in facts.tree
+        for disk in snapshot.disks
+        if disk.place is Place.EXTERNAL
+    }
+    for disk in facts.machine.disks:
+        name = frozen.get(real.get(disk.source, disk.source))
+        if disk.writable and name is not None:
+            text = QT_TRANSLATE_NOOP(
+                "doctor", "Disk {target} lies in {path}, which holds “{name}”: to write to it would destroy that."
+            )
+            fix = QT_TRANSLATE_NOOP("doctor", "Do not start the VM; revert to a snapshot first.")
+            yield blocker("own-base", text.format(target=disk.target, path=disk.source, name=name), fix)
 
 
 def _space_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:

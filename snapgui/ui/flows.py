@@ -63,7 +63,7 @@ class Flows(QObject):
         history = self._history
 
         def known(connection: Connection) -> tuple[Facts, Experience]:
-            return read_facts(connection, vm_uuid, thorough=True), history.experience(connection.uri)
+            return read_facts(connection, vm_uuid), history.experience(connection.uri)
 
         def planned(found: tuple[Facts, Experience]) -> None:
             self._open(host, TakeDialog(*found, self._window))
