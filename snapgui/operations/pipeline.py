@@ -112,8 +112,8 @@ def _with_safety(error: SnapguiError, task: Task, safety: str) -> SnapguiError:
     """Say what has become of the VM and where its state is, after a revert that failed on the way."""
     kept = QT_TRANSLATE_NOOP("errors", "{error} The state before is kept in “{name}”.")
     off = QT_TRANSLATE_NOOP("errors", "{error} The VM is off now; its state before is kept in “{name}”.")
-    stopped = task.facts.vm.state.active
-    if stopped:
+    stopped = False
+    if task.facts.vm.state.active:
         with contextlib.suppress(SnapguiError):
             stopped = not inventory.read_vm(task.connection, task.vm_uuid).state.active
     text = (off if stopped else kept).format(error=error.text, name=safety)
