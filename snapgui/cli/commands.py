@@ -28,7 +28,7 @@ from snapgui.operations.facts import Facts, read_changed, read_facts
 from snapgui.operations.history import Experience, History
 from snapgui.operations.outcome import Outcome
 from snapgui.operations.pipeline import run
-from snapgui.operations.safety import surplus
+from snapgui.operations.safety import prune_request
 
 DONE, FAILED = 0, 1
 _POLL_S = 0.2
@@ -172,11 +172,7 @@ def prune(options: argparse.Namespace, console: Console) -> int:
     """``snapgui prune VM``."""
 
     def make_plan(facts: Facts) -> Plan:
-        old = surplus(facts, options.keep)
-        if not old:
-            text = QT_TRANSLATE_NOOP("errors", "{vm} has no old safety snapshot that could be deleted.")
-            raise Refused(text.format(vm=facts.vm.name))
-        return deleting.plan(facts, deleting.DeleteRequest(old))
+        return deleting.plan(facts, prune_request(facts, options.keep))
 
     return _change(options, console, make_plan, partial(_show_deleted, console))
 

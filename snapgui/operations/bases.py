@@ -69,8 +69,10 @@ def chain(connection: Connection, path: str, image_format: str, known: Known) ->
     found: list[str] = []
     while path.startswith("/") and path not in found and len(found) < DEEPEST:
         found.append(path)
+        if image_format != "qcow2":
+            break
         if path not in known:
-            known[path] = _backing(connection, path) if image_format == "qcow2" else ("", "")
+            known[path] = _backing(connection, path)
         backing, image_format = known[path]
         if not backing or ":" in backing.partition("/")[0]:  # none, or something else than a file
             break

@@ -78,10 +78,10 @@ def _disk_findings(facts: Facts) -> Iterator[Finding]:
             "no-disk", QT_TRANSLATE_NOOP("doctor", "The VM has no writable disk, so there is nothing to save.")
         )
     for disk in writable:
-        yield from _one_disk_findings(disk)
+        yield from _one_disk_findings(facts, disk)
 
 
-def _one_disk_findings(disk: Disk) -> Iterator[Finding]:
+def _one_disk_findings(facts: Facts, disk: Disk) -> Iterator[Finding]:
     if disk.format != "qcow2":
         yield blocker(
             "raw-disk",
@@ -91,9 +91,9 @@ def _one_disk_findings(disk: Disk) -> Iterator[Finding]:
             QT_TRANSLATE_NOOP("doctor", "Convert the disk to qcow2 while the VM is off, or make it read-only."),
         )
     if disk.shareable:
-        yield _shared(disk)
+        yield _shared(facts, disk)
     if disk.transient:
-        yield _transient(disk)
+        yield _transient(facts, disk)
     if disk.snapshot not in {"", "internal"}:
         yield blocker(
             "disk-left-out",
@@ -103,14 +103,22 @@ def _one_disk_findings(disk: Disk) -> Iterator[Finding]:
         )
 
 
-def _shared(disk: Disk) -> Finding:
+def _shared(facts: Facts, disk: Disk) -> Finding:
     text = QT_TRANSLATE_NOOP("doctor", "Disk {target} is shared with other VMs.")
-    return blocker("shared-disk", text.format(target=disk.target), _LEAVE_OUT, leave_out=disk.target)
+    return _unfit(facts, disk, "shared-disk", text)
 
 
-def _transient(disk: Disk) -> Finding:
+def _transient(facts: Facts, disk: Disk) -> Finding:
     text = QT_TRANSLATE_NOOP("doctor", "Disk {target} is transient: it forgets its changes at shutdown.")
-    return blocker("transient-disk", text.format(target=disk.target), _LEAVE_OUT, leave_out=disk.target)
+    return _unfit(facts, disk, "transient-disk", text)
+
+
+def _unfit(facts: Facts, disk: Disk, code: str, text: Text) -> Finding:
+    """The only disk of a VM cannot be left out: nothing would remain to be saved."""
+    text = text.format(target=disk.target)
+    if sum(other.writable for other in facts.machine.disks) == 1:
+        return blocker(code, text)
+    return blocker(code, text, _LEAVE_OUT, leave_out=disk.target)
 
 
 def _firmware_findings(facts: Facts) -> Iterator[Finding]:
@@ -133,7 +141,6 @@ def _firmware_findings(facts: Facts) -> Iterator[Finding]:
                 "doctor", "The UEFI variables (NVRAM) lie in a raw file; internal snapshots of a running VM need qcow2."
             ),
             QT_TRANSLATE_NOOP("doctor", "Convert the NVRAM file to qcow2 while the VM is off."),
-            remedies=(Remedy.NVRAM_TO_QCOW2,),
         )
     elif machine.nvram_format != "qcow2":
         yield Finding(
@@ -143,7 +150,7 @@ def _firmware_findings(facts: Facts) -> Iterator[Finding]:
                 "doctor", "The UEFI variables (NVRAM) lie in a raw file and will not be part of the snapshot."
             ),
             QT_TRANSLATE_NOOP("doctor", "Convert the NVRAM file to qcow2 while the VM is off."),
-            remedies=(Remedy.NVRAM_TO_QCOW2,),
+            remedies=(Remedy.NVRAM_TO_QCOW2,) if machine.nvram else (),
         )
 
 
@@ -240,9 +247,9 @@ def _external_disk_findings(facts: Facts, disk: Disk, choice: Choice) -> Iterato
             QT_TRANSLATE_NOOP("doctor", "Leave the memory out as well, or take the disk in."),
         )
     if place is Place.EXTERNAL and disk.transient:
-        yield _transient(disk)
+        yield _transient(facts, disk)
     if place is Place.EXTERNAL and disk.shareable:
-        yield _shared(disk)
+        yield _shared(facts, disk)
     if place is Place.EXTERNAL and not facts.places:
         yield blocker(
             "no-place",

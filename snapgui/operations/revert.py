@@ -48,6 +48,8 @@ def plan(facts: Facts, request: RevertRequest) -> Plan:
         text = QT_TRANSLATE_NOOP("errors", "{vm} does not start by UEFI firmware: it has no variables to reset.")
         raise Refused(text.format(vm=facts.vm.name))
     safety = facts.changed is not False if request.safety is None else request.safety
+    findings = (*revert_findings(facts, snapshot), *_transient_findings(facts, request.then))
+    told = {finding.code for finding in findings if finding.severity is Severity.BLOCKER}
     return Plan(
         operation=Operation.REVERT,
         vm_uuid=facts.vm.uuid,
@@ -55,11 +57,7 @@ def plan(facts: Facts, request: RevertRequest) -> Plan:
         title=QT_TRANSLATE_NOOP("plan", "Revert to “{name}”").format(name=snapshot.label),
         steps=(*_safety_steps(facts, request, safety=safety), *_revert_steps(facts, snapshot, request)),
         losses=_losses(facts, safety=safety),
-        findings=(
-            *revert_findings(facts, snapshot),
-            *_transient_findings(facts, request.then),
-            *(_safety_findings(facts) if safety else ()),
-        ),
+        findings=(*findings, *(found for found in _safety_findings(facts) if safety and found.code not in told)),
         notes=_notes(facts, snapshot),
     )
 

@@ -5,7 +5,16 @@ from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from snapgui.model.plan import Finding, Plan, Remedy, Severity
 from snapgui.model.text import QT_TRANSLATE_NOOP
@@ -103,17 +112,26 @@ class PlanView(QWidget):
         self._row(name, role, words(finding.text), look)
         if finding.fix is not None:
             self._row("", Role.MUTED, words(finding.fix), "muted")
-        for remedy in finding.remedies:
-            self._button(words(REMEDIES[remedy]) + "…", partial(self.mend_wanted.emit, remedy))
+        offered: list[tuple[str, Callable[[], object]]] = [
+            (words(REMEDIES[remedy]) + "…", partial(self.mend_wanted.emit, remedy)) for remedy in finding.remedies
+        ]
         if target := finding.leave_out:
             text = tr("Leave {target} Out").format(target=target)
-            self._button(text, partial(self.leave_out_wanted.emit, target))
+            offered.append((text, partial(self.leave_out_wanted.emit, target)))
+        if offered:
+            self._buttons(offered)
 
-    def _button(self, text: str, pressed: Callable[[], object]) -> None:
-        button = QPushButton(text, self)
-        button.setFlat(True)
-        button.clicked.connect(lambda _checked=False: pressed())
-        self._grid.addWidget(button, self._grid.rowCount(), 1, Qt.AlignmentFlag.AlignLeft)
+    def _buttons(self, offered: list[tuple[str, Callable[[], object]]]) -> None:
+        row = QWidget(self)
+        box = QHBoxLayout(row)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(16)
+        for text, pressed in offered:
+            button = QPushButton(text, row)
+            button.setFlat(True)
+            button.clicked.connect(lambda _checked=False, pressed=pressed: pressed())
+            box.addWidget(button)
+        self._grid.addWidget(row, self._grid.rowCount(), 1, Qt.AlignmentFlag.AlignLeft)
 
     def _row(self, icon: str, role: Role, text: str, look: str, lead: str = "") -> None:
         row = self._grid.rowCount()
