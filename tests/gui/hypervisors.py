@@ -81,6 +81,6 @@ def _snapshot(snapshot: Snapshot, vm: str, *, current: bool, uefi: bool) -> etre
         etree.SubElement(disks, "disk", name=disk.target, snapshot=disk.place.value)
     machine = etree.SubElement(made, "domain", type="test")
     machine.extend(_plain(vm, uefi=uefi))
-    write_mark(machine, snapshot.title, snapshot.safety)
+    write_mark(machine, snapshot.title, snapshot.safety, snapshot.name)
     etree.SubElement(made, "active").text = "1" if current else "0"
     return made
