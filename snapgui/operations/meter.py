@@ -11,6 +11,7 @@ from snapgui.model.events import Event, EventKind
 from snapgui.model.plan import Step, Verb
 from snapgui.model.progress import Phase, Progress
 from snapgui.operations.job_poller import JobPoller
+from snapgui.operations.short_pause import ShortPause
 from snapgui.operations.task import Task
 
 REPORT_INTERVAL_S = 0.2
@@ -46,6 +47,7 @@ class Meter:
         self._paths = paths if Phase.MEMORY in step.phases and not step.memory_file else ()
         self._phase_of = _LIVE if step.live else {Verb.TAKE: _TAKE, Verb.REVERT: _REVERT}.get(step.verb, {})
         self._poller = JobPoller(task.connection.uri, task.vm_uuid) if step.memory_file else None
+        self._short = ShortPause(task.connection, task.vm_uuid, step) if step.memory_file else None
         self._phase = step.phases[0]
         self._told: Phase | None = None
         self._base: int | None = None
@@ -60,6 +62,8 @@ class Meter:
         self._base = self._allocated()
         self._end_events = self._task.connection.subscribe(self._on_event)
         self._started = time.monotonic()
+        if self._short is not None:
+            self._short.__enter__()
         if self._poller is not None:
             self._poller.__enter__()
         self._thread = threading.Thread(target=self._run, name="meter", daemon=True)
@@ -76,6 +80,8 @@ class Meter:
         self._thread.join()
         if self._poller is not None:
             self._poller.__exit__()
+        if self._short is not None:
+            self._short.__exit__()
         if self._since is not None:
             self._paused += max(ended, self._since) - self._since
             self._since = None
@@ -147,6 +153,8 @@ class Meter:
         if numbers is None:
             return
         self.written = numbers.processed
+        if self._short is not None:
+            self._short.look_after(numbers, poller)
         self._advance(Phase.FLUSH if numbers.complete else Phase.MEMORY)
 
     def _allocated(self) -> int | None:

@@ -1,13 +1,12 @@
 """A save of memory into a file is called off at its beginning, in the middle and near its end, live and paused."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import libvirt
 import pytest
 
 from snapgui.hypervisor.connection import Connection
+from snapgui.hypervisor.inventory import longest_downtime
 from snapgui.model.errors import Cancelled
 from snapgui.model.progress import Progress
 from snapgui.model.records import KindWish, MemoryWish
@@ -15,8 +14,10 @@ from snapgui.operations import take
 from snapgui.operations.facts import read_facts
 from snapgui.operations.history import History
 from snapgui.operations.pipeline import run
+from snapgui.operations.short_pause import SHORT_MS
 from snapgui.operations.take import TakeRequest
-from tests.qemu.commands import PATIENCE_S, wait_until
+from tests.qemu.commands import wait_until
+from tests.qemu.slow_saves import slow_save
 from tests.stacks.machines import Machine
 
 FILL = (
@@ -24,8 +25,9 @@ FILL = (
     "n=0; while [ $n -lt 184 ]; do cat /run/part >>/run/fill || exit; n=$((n + 1)); done"
 )
 """Nearly all that the guest of 256 MiB has: pages that nobody wrote to cost a save nothing, and it would leap."""
-SPEED_MIB_S = 32
-"""About 3 % of the RAM from one report to the next; QEMU alone would be at the end before the first."""
+
+NEAR, NEAR_MIB_S = 0.1, 8
+"""How near to the wanted share the save becomes slower still, so that it is not over before it can be cancelled."""
 
 
 def _start_filled(machine: Machine) -> None:
@@ -36,28 +38,6 @@ def _start_filled(machine: Machine) -> None:
     machine.channel.run(FILL)
 
 
-@contextmanager
-def _slow_save(machine: Machine) -> Iterator[None]:
-    """Let a save be slow as soon as it has begun; what was set before, libvirt would lift for it."""
-    begun = threading.Event()
-    limited: list[int] = []
-
-    def limit() -> None:
-        if begun.wait(PATIENCE_S):
-            limited.append(machine.domain.migrateSetMaxSpeed(SPEED_MIB_S))
-
-    kind = libvirt.VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION
-    number = machine.connection.domainEventRegisterAny(machine.domain, kind, lambda *_: begun.set(), None)
-    limiter = threading.Thread(target=limit)
-    limiter.start()
-    try:
-        yield
-    finally:
-        limiter.join()
-        machine.connection.domainEventDeregisterAny(number)
-    assert limited == [0]
-
-
 @pytest.mark.parametrize("at", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("memory", [MemoryWish.LIVE, MemoryWish.PAUSED])
 def test_a_save_is_cancelled_and_leaves_nothing(idle_guest: Machine, memory: MemoryWish, at: float) -> None:
@@ -66,18 +46,27 @@ def test_a_save_is_cancelled_and_leaves_nothing(idle_guest: Machine, memory: Mem
     files = set(guest.directory.iterdir())
     cancel = threading.Event()
     cancelled_at: list[float] = []
+    limits: list[int | None] = []
+    usual = guest.domain.migrateGetMaxDowntime()
 
     def report(progress: Progress) -> None:
-        if progress.fraction is not None and progress.fraction >= at and not cancel.is_set():
+        if progress.fraction is None or cancel.is_set():
+            return
+        if progress.fraction >= at - NEAR:
+            aside.domain(guest.uuid).migrateSetMaxSpeed(NEAR_MIB_S)
+        if progress.fraction >= at:
             cancelled_at.append(progress.fraction)
+            limits.append(longest_downtime(aside, guest.uuid))
             cancel.set()
 
-    with Connection(guest.uri) as connection, _slow_save(guest):
+    with Connection(guest.uri) as connection, Connection(guest.uri) as aside, slow_save(guest):
         facts = read_facts(connection, guest.uuid)
         plan = take.plan(facts, TakeRequest("never", kind=KindWish.EXTERNAL, memory=memory))
         with pytest.raises(Cancelled, match="The guest runs on, and no file is left behind"):
             run(plan, facts, connection, History(), report, cancel)
     assert at <= cancelled_at[0] < 1
+    assert limits == [SHORT_MS if memory is MemoryWish.LIVE else usual]
+    assert guest.domain.migrateGetMaxDowntime() == usual
     assert guest.domain.snapshotNum() == 0
     assert set(guest.directory.iterdir()) == files
     assert guest.domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
