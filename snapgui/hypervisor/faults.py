@@ -45,9 +45,25 @@ _LOST = (
 _NO_SOCKET = ("Failed to connect socket", "Unable to get system bus connection", "Cannot read CA certificate")
 _UNWRITTEN = ("Error while writing VM state", "No space left on device")
 _DENIED = ("Permission denied", "authentication unavailable", "authentication failed", "polkit")
-_FULL = QT_TRANSLATE_NOOP(
-    "errors", "An image could not be written to; the file system that it lies on may be full: {reason}"
+_TOO_DEEP = ("nesting too deep",)
+"""Measured on libvirt 11.3: QEMU's answer about a VM on more than 24 overlays; 9.0 knows no such end."""
+_KNOWN = (
+    (
+        _UNWRITTEN,
+        QT_TRANSLATE_NOOP(
+            "errors", "An image could not be written to; the file system that it lies on may be full: {reason}"
+        ),
+    ),
+    (
+        _TOO_DEEP,
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "This libvirt cannot start a VM on so many external snapshots, not even to merge images; go back to a "
+            "snapshot further up, or update libvirt to 12.0: {reason}",
+        ),
+    ),
 )
+"""What libvirt's message has in it, and what it means."""
 
 
 @contextlib.contextmanager
@@ -65,8 +81,8 @@ def fault(error: libvirt.libvirtError) -> SnapguiError:
     message = one_line(error.get_error_message() or str(error))
     detail = f"libvirt error {code}, domain {error.get_error_domain()}: {message}"
     kind = _kind(code, message)
-    sentence = _FULL if kind is Broken and any(part in message for part in _UNWRITTEN) else _SENTENCES[kind]
-    return kind(sentence.format(reason=message), detail)
+    known = (text for parts, text in _KNOWN if kind is Broken and any(part in message for part in parts))
+    return kind(next(known, _SENTENCES[kind]).format(reason=message), detail)
 
 
 def _kind(code: int | None, message: str) -> type[SnapguiError]:
