@@ -201,6 +201,7 @@ def _change(
             console.result(plan_record(plan), plan_text(plan))
             return FAILED if plan.blockers else DONE
         if plan.blockers:
+            console.hint(plan.blockers[0])
             raise Refused(plan.blockers[0].text)
         console.warnings(plan)
         outcome = _run_patiently(plan, facts, connection, console)

@@ -199,7 +199,7 @@ def _internal_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
 
 def _external_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
     held = [disk for disk in facts.machine.disks if choice.places[disk.target] is Place.EXTERNAL]
-    if not held:
+    if not held and Place.INTERNAL not in choice.places.values():
         yield blocker("no-disk", QT_TRANSLATE_NOOP("doctor", "No disk is chosen, so there is nothing to save."))
     for disk in facts.machine.disks:
         yield from _external_disk_findings(facts, disk, choice)
@@ -276,6 +276,7 @@ def _general_findings(facts: Facts) -> Iterator[Finding]:
             "tpm", QT_TRANSLATE_NOOP("doctor", "The VM has a TPM; its state is saved only together with the memory.")
         )
     yield from _lent_findings(facts)
+    yield from _lost_findings(facts)
     if not facts.vm.persistent:
         text = QT_TRANSLATE_NOOP("doctor", "{vm} exists only while it runs: its snapshots will be gone when it ends.")
         yield Finding("transient-vm", Severity.WARNING, text.format(vm=facts.vm.name))
@@ -307,6 +308,17 @@ def _memory_format_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
         "doctor", 'Write snapshot_image_format = "sparse" into qemu.conf there, and restart libvirt.'
     )
     yield _note("memory-format", text, fix)
+
+
+def _lost_findings(facts: Facts) -> Iterator[Finding]:
+    for snapshot in facts.tree:
+        if snapshot.kind is Kind.INTERNAL:
+            continue
+        files = [disk.source for disk in snapshot.disks if disk.place is Place.EXTERNAL]
+        for path in (*files, *([snapshot.memory_file] if snapshot.memory_file else ())):
+            if is_missing(facts, path):
+                text = QT_TRANSLATE_NOOP("doctor", "“{name}” cannot be gone back to: a file is missing: {path}.")
+                yield Finding("file-missing", Severity.WARNING, text.format(name=snapshot.label, path=path))
 
 
 def _lent_findings(facts: Facts) -> Iterator[Finding]:

@@ -58,7 +58,7 @@ def plan(facts: Facts, request: RevertRequest) -> Plan:
         steps=(*_safety_steps(facts, request, safety=safety), *_revert_steps(facts, snapshot, request)),
         losses=_losses(facts, safety=safety),
         findings=(*findings, *(found for found in _safety_findings(facts) if safety and found.code not in told)),
-        notes=_notes(facts, snapshot),
+        notes=_notes(facts, snapshot, request.then),
     )
 
 
@@ -146,8 +146,10 @@ def _safety_findings(facts: Facts) -> tuple[Finding, ...]:
     )
 
 
-def _notes(facts: Facts, snapshot: Snapshot) -> tuple[Text, ...]:
+def _notes(facts: Facts, snapshot: Snapshot, then: Then) -> tuple[Text, ...]:
     notes = [*_configuration_notes(facts.machine, snapshot.machine), *_file_notes(facts, snapshot)]
+    if then in {Then.RUNNING, Then.PAUSED} and snapshot.memory is Place.NONE:
+        notes.append(QT_TRANSLATE_NOOP("plan", "The VM will be started: the snapshot holds no memory to go on with."))
     if facts.vm.state.active:
         notes.append(QT_TRANSLATE_NOOP("plan", "Consoles and remote displays of the VM will be disconnected."))
     notes.append(QT_TRANSLATE_NOOP("plan", "A revert cannot be cancelled once it has begun."))

@@ -31,8 +31,8 @@ from snapgui.ui.wording import plain_label, tr, words
 
 WIDTH = 520
 TALLEST = 700
-EDGE, SPARE = 20, 12
-"""Pixels around a dialog, and between a plan and the buttons."""
+EDGE, SPARE, FRAME = 20, 12, 40
+"""Pixels around what a dialog shows, between a plan and the buttons, and of the frame that the desktop draws."""
 
 
 class PlanDialog(QDialog):
@@ -120,7 +120,8 @@ class PlanDialog(QDialog):
             return
         wanted = inside.totalHeightForWidth(WIDTH) if self.plan is not None else 0
         rest = around.totalSizeHint().height() - self._scroll.sizeHint().height()
-        self.resize(WIDTH + 2 * EDGE, min(TALLEST, rest + wanted + SPARE))
+        room = self.screen().availableGeometry().height() - FRAME
+        self.resize(WIDTH + 2 * EDGE, min(TALLEST, room, rest + wanted + SPARE))
 
     def _agree(self) -> None:
         if self.plan is not None and not self.plan.blockers:
