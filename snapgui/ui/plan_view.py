@@ -53,9 +53,12 @@ class PlanView(QWidget):
         self._grid.setVerticalSpacing(6)
         self._grid.setColumnStretch(1, 1)
         self._grid.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self._more = QPushButton(tr("Show virsh commands"), self)
-        self._more.setFlat(True)
-        self._more.setCheckable(True)
+        self._plan: Plan | None = None
+        self._about, self._more = QPushButton(self), QPushButton(tr("Show virsh commands"), self)
+        for button in (self._about, self._more):
+            button.setFlat(True)
+            button.setCheckable(True)
+        self._about.toggled.connect(self._again)
         self._commands = QPlainTextEdit(self)
         self._commands.setReadOnly(True)
         self._commands.setAccessibleName(tr("Equivalent virsh commands"))
@@ -66,6 +69,7 @@ class PlanView(QWidget):
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(8)
         box.addLayout(self._grid)
+        box.addWidget(self._about, 0, Qt.AlignmentFlag.AlignLeft)
         box.addWidget(self._more, 0, Qt.AlignmentFlag.AlignLeft)
         box.addWidget(self._commands)
         box.addStretch(1)
@@ -75,7 +79,8 @@ class PlanView(QWidget):
         return QSize(0, 0)
 
     def show_plan(self, plan: Plan) -> None:
-        """Show a plan in place of the one before."""
+        """Show a plan in place of the one before; what is only worth knowing is folded away."""
+        self._plan = plan
         while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
@@ -85,14 +90,20 @@ class PlanView(QWidget):
                 self._finding(finding)
         if not plan.blockers:
             self._steps(plan)
-        for finding in notes:
+        for finding in notes if self._about.isChecked() else ():
             self._finding(finding)
+        self._about.setVisible(bool(notes))
+        self._about.setText(tr("More about this VM ({count})").format(count=len(notes)))
         commands = [shlex.join(("virsh", *step.virsh)) for step in plan.steps if step.virsh]
         self._commands.setPlainText("\n".join(commands))
         height = self._commands.fontMetrics().height() * (min(len(commands), 6) + 2)
         self._commands.setFixedHeight(height)
         self._more.setVisible(bool(commands) and not plan.blockers)
         self._commands.setVisible(self._more.isChecked() and not plan.blockers)
+
+    def _again(self) -> None:
+        if self._plan is not None:
+            self.show_plan(self._plan)
 
     def _steps(self, plan: Plan) -> None:
         for loss in plan.losses[:MOST_LINES]:
