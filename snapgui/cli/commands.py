@@ -8,8 +8,8 @@ from pathlib import Path
 
 from snapgui.cli.interruption import Interruption
 from snapgui.cli.output import Console, finding_record, findings_text, plan_record, plan_text
-from snapgui.cli.records import snapshot_record, tree_record, vm_record
-from snapgui.cli.treetext import tree_lines
+from snapgui.cli.records import lineage_record, snapshot_record, tree_record, vm_record
+from snapgui.cli.treetext import lineage_lines, tree_lines
 from snapgui.hypervisor import inventory, snapshots
 from snapgui.hypervisor.connection import Connection, default_uri
 from snapgui.model.errors import Broken, Refused
@@ -26,6 +26,7 @@ from snapgui.operations.choice import choose
 from snapgui.operations.doctor import examine
 from snapgui.operations.facts import Facts, read_changed, read_facts
 from snapgui.operations.history import Experience, History
+from snapgui.operations.lineage import read_lineage
 from snapgui.operations.outcome import Outcome
 from snapgui.operations.pipeline import run
 from snapgui.operations.safety import surplus
@@ -54,6 +55,14 @@ def tree(options: argparse.Namespace, console: Console) -> int:
         found = snapshots.read_tree(connection, vm_uuid)
         changed = read_changed(connection, vm, found, inventory.read_current_machine(connection, vm_uuid))
     console.result(tree_record(vm, found, changed=changed), "\n".join(tree_lines(vm, found, changed)))
+    return DONE
+
+
+def lineage(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui lineage``."""
+    with _connection(options) as connection:
+        found = read_lineage(connection)
+    console.result(lineage_record(found), "\n".join(lineage_lines(found)) or "No images.")
     return DONE
 
 

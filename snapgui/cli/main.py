@@ -61,6 +61,7 @@ def _command(options: argparse.Namespace, interruption: Interruption) -> int:
     verbs: dict[str, Verb] = {
         "list": commands.list_vms,
         "tree": commands.tree,
+        "lineage": commands.lineage,
         "take": commands.take,
         "edit": commands.edit,
         "revert": commands.revert,
@@ -117,6 +118,8 @@ class _Parser(argparse.ArgumentParser):
 def _add_reading(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     listing = verbs.add_parser("list", help="list the VMs")
     listing.add_argument("--json", action="store_true", help="print JSON")
+    lineage = verbs.add_parser("lineage", help="print which image is layered on which, and who uses it")
+    lineage.add_argument("--json", action="store_true", help="print JSON")
     tree = verbs.add_parser("tree", help="print the snapshot tree of a VM")
     tree.add_argument("vm", metavar="VM", help="name or UUID")
     tree.add_argument("--json", action="store_true", help="print JSON")
