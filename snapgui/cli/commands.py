@@ -16,6 +16,7 @@ from snapgui.model.errors import Broken, Refused
 from snapgui.model.plan import Plan, Remedy
 from snapgui.model.records import KindWish, MemoryWish, Snapshot, Then
 from snapgui.model.text import QT_TRANSLATE_NOOP
+from snapgui.operations import clone as cloning
 from snapgui.operations import delete as deleting
 from snapgui.operations import edit as editing
 from snapgui.operations import mend as mending
@@ -30,6 +31,7 @@ from snapgui.operations.lineage import read_lineage
 from snapgui.operations.outcome import Outcome
 from snapgui.operations.pipeline import run
 from snapgui.operations.safety import surplus
+from snapgui.operations.surroundings import read_surroundings
 
 DONE, FAILED = 0, 1
 _POLL_S = 0.2
@@ -156,6 +158,27 @@ def undo(options: argparse.Namespace, console: Console) -> int:
         history.close()
 
 
+def clone(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui clone VM[@SNAPSHOT] NEWNAME``."""
+    full = True if options.full else False if options.linked else None
+
+    def make_plan(connection: Connection, facts: Facts, snapshot: str | None) -> Plan:
+        around = read_surroundings(connection, facts, options.pool or "")
+        request = cloning.CloneRequest(
+            options.name or " ", snapshot, full, start=options.start, connected=not options.no_network
+        )
+        return cloning.plan(facts, around, request)
+
+    def show(facts: Facts, outcome: Outcome) -> None:
+        record = {"vm": {"name": options.name, "uuid": outcome.clone_uuid}, "files": list(outcome.files)}
+        console.result(record, f"Cloned {facts.vm.name} as {options.name}: {outcome.text}.")
+
+    with _connection(options) as connection:
+        vm_uuid, snapshot = connection.find_with_snapshot(options.vm)
+        facts = read_facts(connection, vm_uuid)
+        return _carry_out(options, console, connection, facts, make_plan(connection, facts, snapshot), show)
+
+
 def doctor(options: argparse.Namespace, console: Console) -> int:
     """``snapgui doctor VM``."""
     if options.fix is not None:
@@ -209,15 +232,24 @@ def _change(
 ) -> int:
     with _connection(options) as connection:
         facts = read_facts(connection, connection.find(options.vm))
-        plan = make_plan(facts)
-        if getattr(options, "dry_run", False):
-            console.result(plan_record(plan), plan_text(plan))
-            return FAILED if plan.blockers else DONE
-        if plan.blockers:
-            raise Refused(plan.blockers[0].text)
-        console.warnings(plan)
-        outcome = _run_patiently(plan, facts, connection, console)
-        show(facts, outcome)
+        return _carry_out(options, console, connection, facts, make_plan(facts), show)
+
+
+def _carry_out(
+    options: argparse.Namespace,
+    console: Console,
+    connection: Connection,
+    facts: Facts,
+    plan: Plan,
+    show: Callable[[Facts, Outcome], None],
+) -> int:
+    if getattr(options, "dry_run", False):
+        console.result(plan_record(plan), plan_text(plan))
+        return FAILED if plan.blockers else DONE
+    if plan.blockers:
+        raise Refused(plan.blockers[0].text)
+    console.warnings(plan)
+    show(facts, _run_patiently(plan, facts, connection, console))
     return DONE
 
 

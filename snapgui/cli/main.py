@@ -67,6 +67,7 @@ def _command(options: argparse.Namespace, interruption: Interruption) -> int:
         "revert": commands.revert,
         "delete": commands.delete,
         "doctor": commands.doctor,
+        "clone": commands.clone,
         "undo": commands.undo,
         "prune": commands.prune,
         "demo": commands.demo,
@@ -94,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
     _add_edit(verbs)
     _add_revert(verbs)
     _add_delete(verbs)
+    _add_clone(verbs)
     _add_doctor(verbs)
     _add_undo(verbs)
     _add_prune(verbs)
@@ -182,6 +184,19 @@ def _add_delete(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     below.add_argument("--with-children", action="store_true", help="and all snapshots below them")
     below.add_argument("--children-only", action="store_true", help="only the snapshots below them")
     _add_changing(delete)
+
+
+def _add_clone(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    clone = verbs.add_parser("clone", help="make another VM of a snapshot or of the current state")
+    clone.add_argument("vm", metavar="VM[@SNAPSHOT]", help="name or UUID, and a snapshot")
+    clone.add_argument("name", metavar="NEWNAME")
+    how = clone.add_mutually_exclusive_group()
+    how.add_argument("--linked", action="store_true", help="on top of the source's images, without copying")
+    how.add_argument("--full", action="store_true", help="a copy that depends on nothing")
+    clone.add_argument("--start", action="store_true", help="start the clone")
+    clone.add_argument("--no-network", action="store_true", help="leave its network cables unplugged")
+    clone.add_argument("--pool", metavar="POOL", help="where its images go (default: beside the source's)")
+    _add_changing(clone)
 
 
 def _add_doctor(verbs: "argparse._SubParsersAction[_Parser]") -> None:

@@ -62,6 +62,21 @@ def current_xml(connection: Connection, vm_uuid: str) -> str:
         return text
 
 
+def define(connection: Connection, text: str) -> str:
+    """Make a new VM of a ``<domain>`` document; return its UUID."""
+    with translated():
+        uuid: str = connection.libvirt.defineXMLFlags(text, 0).UUIDString()
+        return uuid
+
+
+def secure_xml(connection: Connection, vm_uuid: str) -> str:
+    """Return the ``<domain>`` document of the VM's persistent configuration, with passwords."""
+    domain = connection.domain(vm_uuid)
+    with translated():
+        text: str = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+        return text
+
+
 def has_managed_save(connection: Connection, vm_uuid: str) -> bool:
     """Whether a saved state waits to be resumed at the next start."""
     domain = connection.domain(vm_uuid)

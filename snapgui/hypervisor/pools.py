@@ -9,6 +9,7 @@ from uuid import uuid4
 import libvirt
 from lxml import etree
 
+from snapgui.hypervisor import files
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.faults import translated
 from snapgui.hypervisor.xml import dump, parse
@@ -62,6 +63,15 @@ def has_storage(connection: Connection) -> bool:
     return True
 
 
+def exists(connection: Connection, path: str) -> bool:
+    """Whether a file exists, by its directory where this user may look, else by a pool."""
+    found = files.exists(connection, path)
+    if found is None:
+        with pool_at(connection, str(PurePosixPath(path).parent)) as pool, translated():
+            found = PurePosixPath(path).name in pool.listVolumes()
+    return found
+
+
 def layer(connection: Connection, path: str, base: str, base_format: str) -> None:
     """Make an empty qcow2 image over ``base``; raises Refused where the file exists."""
     wanted = _volume(path)
@@ -74,14 +84,14 @@ def layer(connection: Connection, path: str, base: str, base_format: str) -> Non
             pool.createXML(dump(wanted), 0)
 
 
-def copy(connection: Connection, path: str, source: str) -> None:
-    """Copy all that an image and its bases hold into a new qcow2 file; nothing may write to the image meanwhile."""
+def copy(connection: Connection, path: str, source: str, image_format: str = "qcow2") -> None:
+    """Copy all that an image and its bases hold into a new file; nothing may write to the image meanwhile."""
     origin, place = str(PurePosixPath(source).parent), str(PurePosixPath(path).parent)
     with pool_at(connection, origin) as from_pool, _second(connection, place, origin, from_pool) as pool:
         _refuse_existing(pool, path)
         with translated():
             volume = from_pool.storageVolLookupByName(PurePosixPath(source).name)
-            wanted = _volume(path)
+            wanted = _volume(path, image_format)
             etree.SubElement(wanted, "capacity").text = str(volume.info()[1])
             pool.createXMLFrom(dump(wanted), volume, 0)
 
@@ -96,12 +106,13 @@ def _second(connection: Connection, directory: str, other: str, pool: Any) -> It
             yield found
 
 
-def _volume(path: str) -> etree._Element:
+def _volume(path: str, image_format: str = "qcow2") -> etree._Element:
     wanted = etree.Element("volume")
     etree.SubElement(wanted, "name").text = PurePosixPath(path).name
     target = etree.SubElement(wanted, "target")
-    etree.SubElement(target, "format", type="qcow2")
-    etree.SubElement(target, "compat").text = "1.1"
+    etree.SubElement(target, "format", type=image_format)
+    if image_format == "qcow2":
+        etree.SubElement(target, "compat").text = "1.1"
     etree.SubElement(etree.SubElement(target, "permissions"), "mode").text = PRIVATE
     return wanted
 
