@@ -19,6 +19,7 @@ from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations import clone as cloning
 from snapgui.operations import delete as deleting
 from snapgui.operations import edit as editing
+from snapgui.operations import flatten as flattening
 from snapgui.operations import mend as mending
 from snapgui.operations import revert as reverting
 from snapgui.operations import take as taking
@@ -177,6 +178,15 @@ def clone(options: argparse.Namespace, console: Console) -> int:
         vm_uuid, snapshot = connection.find_with_snapshot(options.vm)
         facts = read_facts(connection, vm_uuid)
         return _carry_out(options, console, connection, facts, make_plan(connection, facts, snapshot), show)
+
+
+def flatten(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui flatten VM``."""
+
+    def show(facts: Facts, outcome: Outcome) -> None:
+        console.result({"vm": vm_record(facts.vm)}, f"{facts.vm.name} depends on no other image now: {outcome.text}.")
+
+    return _change(options, console, flattening.plan, show)
 
 
 def doctor(options: argparse.Namespace, console: Console) -> int:

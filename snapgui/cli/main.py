@@ -68,6 +68,7 @@ def _command(options: argparse.Namespace, interruption: Interruption) -> int:
         "delete": commands.delete,
         "doctor": commands.doctor,
         "clone": commands.clone,
+        "flatten": commands.flatten,
         "undo": commands.undo,
         "prune": commands.prune,
         "demo": commands.demo,
@@ -96,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     _add_revert(verbs)
     _add_delete(verbs)
     _add_clone(verbs)
+    _add_flatten(verbs)
     _add_doctor(verbs)
     _add_undo(verbs)
     _add_prune(verbs)
@@ -197,6 +199,12 @@ def _add_clone(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     clone.add_argument("--no-network", action="store_true", help="leave its network cables unplugged")
     clone.add_argument("--pool", metavar="POOL", help="where its images go (default: beside the source's)")
     _add_changing(clone)
+
+
+def _add_flatten(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    flatten = verbs.add_parser("flatten", help="make a linked clone independent of the images below")
+    flatten.add_argument("vm", metavar="VM", help="name or UUID")
+    _add_changing(flatten)
 
 
 def _add_doctor(verbs: "argparse._SubParsersAction[_Parser]") -> None:

@@ -66,6 +66,7 @@ class Verb(StrEnum):
     COPY = "copy"
     DEFINE = "define"
     START_CLONE = "start-clone"
+    FLATTEN = "flatten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class Operation(StrEnum):
     UNDO = "undo"
     MEND = "mend"
     CLONE = "clone"
+    FLATTEN = "flatten"
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,3 +160,25 @@ def test_what_is_refused_changes_nothing(stack: Stack, idle_guest: Machine) -> N
         assert Path(files[0]).name.startswith("clone-")
     made = {Path(files[0]).name, "x-vda.qcow2"}
     assert sorted(path.name for path in idle_guest.directory.iterdir()) == sorted({*there, *made})
+
+
+@pytest.mark.parametrize("runs", [True, False], ids=["running", "off"])
+def test_a_flattened_clone_lets_its_base_go(stack: Stack, guest: Machine, runs: bool) -> None:
+    guest.channel.run("echo then >/data/mark; sync")
+    ok(guest.uri, "take", guest.name, "before", "--kind", "external", "--memory", "none")
+    with cloned(guest, f"{guest.name}@before", "--linked") as (domain, files):
+        sentence = refused(guest.uri, "delete", guest.name, "before")
+        assert sentence.startswith(f"{domain.name()} is based on an image of “before”")
+        before = content(files[0])
+        if runs:
+            domain.create()
+        ok(guest.uri, "flatten", domain.name())
+        assert bool(domain.isActive()) is runs
+        ok(guest.uri, "delete", guest.name, "before")
+        if runs:
+            domain.destroy()
+        else:
+            assert content(files[0]) == before
+        assert refused(guest.uri, "flatten", domain.name()) == f"{domain.name()} depends on no other image."
+        with guest_of(domain, guest) as clone:
+            assert clone.read_file("/data/mark") == "then\n"
