@@ -31,7 +31,7 @@ from snapgui.operations.history import Experience, History
 from snapgui.operations.lineage import read_lineage
 from snapgui.operations.outcome import Outcome
 from snapgui.operations.pipeline import run
-from snapgui.operations.safety import surplus
+from snapgui.operations.safety import prune_request
 from snapgui.operations.surroundings import read_surroundings
 
 DONE, FAILED = 0, 1
@@ -194,7 +194,7 @@ def doctor(options: argparse.Namespace, console: Console) -> int:
     if options.fix is not None:
         return _mend(options, console)
     with _connection(options) as connection:
-        findings = examine(read_facts(connection, connection.find(options.vm), thorough=True))
+        findings = examine(read_facts(connection, connection.find(options.vm)))
     console.result({"findings": [finding_record(finding) for finding in findings]}, findings_text(findings))
     return DONE
 
@@ -214,11 +214,7 @@ def prune(options: argparse.Namespace, console: Console) -> int:
     """``snapgui prune VM``."""
 
     def make_plan(facts: Facts) -> Plan:
-        old = surplus(facts, options.keep)
-        if not old:
-            text = QT_TRANSLATE_NOOP("errors", "{vm} has no old safety snapshot that could be deleted.")
-            raise Refused(text.format(vm=facts.vm.name))
-        return deleting.plan(facts, deleting.DeleteRequest(old))
+        return deleting.plan(facts, prune_request(facts, options.keep))
 
     return _change(options, console, make_plan, partial(_show_deleted, console))
 
@@ -257,6 +253,7 @@ def _carry_out(
         console.result(plan_record(plan), plan_text(plan))
         return FAILED if plan.blockers else DONE
     if plan.blockers:
+        console.hint(plan.blockers[0])
         raise Refused(plan.blockers[0].text)
     console.warnings(plan)
     show(facts, _run_patiently(plan, facts, connection, console))

@@ -42,6 +42,11 @@ class Console:
         """Print the one sentence of an error."""
         self.say(f"snapgui: {error.text}")
 
+    def hint(self, finding: Finding) -> None:
+        """Print what can be done about what stands in the way."""
+        if finding.fix is not None:
+            self.say(f"snapgui: hint: {finding.fix}")
+
     def warnings(self, plan: Plan) -> None:
         """Print what the plan warns of before it runs; what undoing loses, nobody was asked about."""
         for loss in plan.losses if plan.operation is Operation.UNDO else ():

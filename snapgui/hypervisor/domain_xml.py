@@ -109,15 +109,19 @@ def _is_virtiofs(filesystem: etree._Element) -> bool:
     return attribute(filesystem, "driver", "type") == "virtiofs"
 
 
-def read_mark(domain: etree._Element | None) -> tuple[str | None, bool]:
-    """Return (title, safety) that the project keeps in the ``<metadata>`` of a snapshot's domain."""
+def read_mark(domain: etree._Element | None, name: str) -> tuple[str | None, bool]:
+    """Return (title, safety) that the project keeps in the ``<metadata>`` of a snapshot's domain.
+
+    A revert copies a mark into the VM's configuration, and from there into later snapshots: only one that bears the
+    snapshot's own ``name`` is its own.
+    """
     mark = None if domain is None else domain.find(f"metadata/{_ELEMENT}")
-    if mark is None:
+    if mark is None or mark.get("of") != name:
         return None, False
     return mark.findtext(f"{{{NAMESPACE}}}title"), mark.get("safety") == "yes"
 
 
-def write_mark(domain: etree._Element, title: str | None, safety: bool) -> None:
+def write_mark(domain: etree._Element, title: str | None, safety: bool, name: str = "") -> None:
     """Set, change or (with neither title nor safety) remove the project's mark in ``domain``."""
     metadata = domain.find("metadata")
     if metadata is not None:
@@ -127,7 +131,7 @@ def write_mark(domain: etree._Element, title: str | None, safety: bool) -> None:
         return
     if metadata is None:
         metadata = etree.SubElement(domain, "metadata")
-    mark = etree.SubElement(metadata, _ELEMENT, nsmap={PREFIX: NAMESPACE})
+    mark = etree.SubElement(metadata, _ELEMENT, nsmap={PREFIX: NAMESPACE}, of=name)
     if safety:
         mark.set("safety", "yes")
     if title:

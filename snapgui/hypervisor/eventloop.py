@@ -48,7 +48,11 @@ class _Timer:
 
 
 class EventLoop:
-    """The loop; register it once per process with :func:`ensure_running`, before any connection is opened."""
+    """The loop; register it once per process with :func:`ensure_running`, before any connection is opened.
+
+    The lock keeps other threads out, not this one: wherever Python collects garbage, a forgotten connection may be
+    closed and take its handles along. So only copies are walked through.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -138,12 +142,15 @@ class EventLoop:
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
         by_fd: dict[int, list[int]] = {}
+        wanted: dict[int, int] = {}
         with self._lock:
-            for number, handle in self._handles.items():
-                by_fd.setdefault(handle.fd, []).append(number)
-            for fd, numbers in by_fd.items():
-                poll.register(fd, _poll_mask(self._handles[number].events for number in numbers))
-            due = [timer.due for timer in self._timers.values() if timer.interval_ms >= 0]
+            handles, timers = self._handles.copy(), self._timers.copy()
+        for number, handle in handles.items():
+            by_fd.setdefault(handle.fd, []).append(number)
+            wanted[handle.fd] = wanted.get(handle.fd, 0) | handle.events
+        for fd, events in wanted.items():
+            poll.register(fd, _poll_mask(events))
+        due = [timer.due for timer in timers.values() if timer.interval_ms >= 0]
         timeout = max(0.0, min(due) - time.monotonic()) * 1000 if due else None
         return poll, by_fd, timeout
 
@@ -164,7 +171,8 @@ class EventLoop:
     def _fire(self) -> None:
         now = time.monotonic()
         with self._lock:
-            due = [(n, timer) for n, timer in self._timers.items() if timer.interval_ms >= 0 and timer.due <= now]
+            timers = self._timers.copy()
+        due = [(n, timer) for n, timer in timers.items() if timer.interval_ms >= 0 and timer.due <= now]
         for number, timer in due:
             with self._lock:
                 if self._timers.get(number) is not timer or timer.interval_ms < 0:
@@ -173,11 +181,8 @@ class EventLoop:
             timer.callback(number, timer.opaque)
 
 
-def _poll_mask(events: Any) -> int:
-    mask = 0
-    for wanted in events:
-        mask |= sum(flag for event, flag in _POLL_OF[:2] if wanted & event)
-    return mask
+def _poll_mask(events: int) -> int:
+    return sum(flag for event, flag in _POLL_OF[:2] if events & event)
 
 
 _starting = threading.Lock()

@@ -49,9 +49,25 @@ _ONCE = QT_TRANSLATE_NOOP(
     "errors",
     "QEMU saves the memory of a paused VM into a file only once. Let it run for a moment first; nothing was changed.",
 )
-_FULL = QT_TRANSLATE_NOOP(
-    "errors", "An image could not be written to; the file system that it lies on may be full: {reason}"
+_TOO_DEEP = ("nesting too deep",)
+"""Measured on libvirt 11.3: QEMU's answer about a VM on more than 24 overlays; 9.0 knows no such end."""
+_KNOWN = (
+    (
+        _UNWRITTEN,
+        QT_TRANSLATE_NOOP(
+            "errors", "An image could not be written to; the file system that it lies on may be full: {reason}"
+        ),
+    ),
+    (
+        _TOO_DEEP,
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "This libvirt cannot start a VM on so many external snapshots, not even to merge images; go back to a "
+            "snapshot further up, or update libvirt to 12.0: {reason}",
+        ),
+    ),
 )
+"""What libvirt's message has in it, and what it means."""
 
 
 @contextlib.contextmanager
@@ -71,8 +87,8 @@ def fault(error: libvirt.libvirtError) -> SnapguiError:
     if _SAVED_ALREADY in message:
         return Refused(_ONCE, detail)
     kind = _kind(code, message)
-    sentence = _FULL if kind is Broken and any(part in message for part in _UNWRITTEN) else _SENTENCES[kind]
-    return kind(sentence.format(reason=message), detail)
+    known = (text for parts, text in _KNOWN if kind is Broken and any(part in message for part in parts))
+    return kind(next(known, _SENTENCES[kind]).format(reason=message), detail)
 
 
 def _kind(code: int | None, message: str) -> type[SnapguiError]:

@@ -4,7 +4,9 @@ Locally by the file system where this user may look; else through libvirt's stor
 """
 
 import contextlib
+import ctypes
 import os
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +15,8 @@ import libvirt
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.statistics import is_local
 from snapgui.model.records import Directory
+
+_SYNCFS = ctypes.CDLL(None).syncfs
 
 
 def look(connection: Connection, directory: str) -> Directory:
@@ -55,6 +59,30 @@ def remove(connection: Connection, path: str) -> bool:
     with contextlib.suppress(libvirt.libvirtError):
         pool.storageVolLookupByName(PurePosixPath(path).name).delete(0)
     return exists(connection, path) is False
+
+
+def flush(path: str) -> bool:
+    """Have what the system still holds of a local file written to the disk; return whether that could be asked for.
+
+    libvirt's own files of memory are root's: where this user may not open the file, its file system is flushed.
+    """
+    with contextlib.suppress(PermissionError), _opened(path) as file:
+        os.fdatasync(file)
+        return True
+    device = Path(path).stat().st_dev
+    for place in Path(path).parents:
+        with contextlib.suppress(PermissionError), _opened(place) as directory:
+            return os.fstat(directory).st_dev == device and _SYNCFS(directory) == 0
+    return False
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[int]:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield file
+    finally:
+        os.close(file)
 
 
 def _pool(connection: Connection, directory: str) -> Any | None:

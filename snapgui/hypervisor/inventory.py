@@ -9,6 +9,7 @@ from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.domain_xml import read_machine
 from snapgui.hypervisor.faults import translated
 from snapgui.hypervisor.xml import parse
+from snapgui.model.errors import SnapguiError
 from snapgui.model.records import Machine, PauseReason, Vm, VmState
 
 _STATES = {
@@ -63,7 +64,7 @@ def current_xml(connection: Connection, vm_uuid: str) -> str:
 
 
 def define(connection: Connection, text: str) -> str:
-    """Make a new VM of a ``<domain>`` document; return its UUID."""
+    """Make or change a VM by a ``<domain>`` document; return its UUID."""
     with translated():
         uuid: str = connection.libvirt.defineXMLFlags(text, 0).UUIDString()
         return uuid
@@ -127,6 +128,22 @@ def suspend(connection: Connection, vm_uuid: str) -> None:
     domain = connection.domain(vm_uuid)
     with contextlib.suppress(libvirt.libvirtError):
         domain.suspend()
+
+
+def longest_downtime(connection: Connection, vm_uuid: str) -> int | None:
+    """Return for how many milliseconds a running VM may stand still at the end of a migration or live save."""
+    domain = connection.domain(vm_uuid)
+    with contextlib.suppress(libvirt.libvirtError):
+        return int(domain.migrateGetMaxDowntime(0))
+    return None
+
+
+def limit_downtime(connection: Connection, vm_uuid: str, milliseconds: int) -> bool:
+    """Set :func:`longest_downtime`; return whether that worked."""
+    with contextlib.suppress(libvirt.libvirtError, SnapguiError):
+        connection.domain(vm_uuid).migrateSetMaxDowntime(milliseconds, 0)
+        return True
+    return False
 
 
 def set_clock(connection: Connection, vm_uuid: str) -> bool:

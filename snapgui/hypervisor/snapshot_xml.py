@@ -18,9 +18,10 @@ def read_snapshot(text: str) -> Snapshot:
     root = parse(text)
     domain = root.find("domain")
     machine = Machine() if domain is None else machine_of(domain)
-    title, safety = read_mark(domain)
+    name = root.findtext("name") or ""
+    title, safety = read_mark(domain, name)
     return Snapshot(
-        name=root.findtext("name") or "",
+        name=name,
         created=_created(root),
         parent=root.findtext("parent/name"),
         title=title,
@@ -108,7 +109,7 @@ def edited(text: str, *, title: str | None, safety: bool, description: str) -> s
     _set_description(root, description)
     for path in ("domain", "inactiveDomain"):
         if (domain := root.find(path)) is not None:
-            write_mark(domain, title, safety)
+            write_mark(domain, title, safety, root.findtext("name") or "")
     return dump(root)
 
 

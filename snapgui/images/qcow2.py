@@ -69,17 +69,20 @@ def read_head(source: ByteSource) -> Qcow2Head:
         raise ImageError("the qcow2 header makes no sense")
     backing = _bytes(source, backing_at, backing_bytes, most=1023).decode("utf-8", "replace") if backing_at else ""
     snapshots = _snapshots(source, table_at, count)
-    base_format = _extensions(source, version).get(_BACKING_FORMAT, b"").decode("ascii", "replace")
+    extensions = _extensions(source, version, end=backing_at or 1 << bits)
+    base_format = extensions.get(_BACKING_FORMAT, b"").decode("ascii", "replace")
     return Qcow2Head(version, 1 << bits, virtual, l1_at, entries, backing, base_format, snapshots)
 
 
-def _extensions(source: ByteSource, version: int) -> dict[int, bytes]:
-    """Return the header's extensions, by their type."""
+def _extensions(source: ByteSource, version: int, end: int) -> dict[int, bytes]:
+    """Return the header's extensions, by their type; what lies behind ``end`` is none, even without an end mark."""
     offset = _HEADER_BYTES_2
     if version != 2:  # noqa: PLR2004 - only version 2 does not say how long its header is
         (offset,) = _LENGTH.unpack(_bytes(source, _LENGTH_AT, _LENGTH.size, most=_LENGTH.size))
     found: dict[int, bytes] = {}
     for _ in range(MOST_EXTENSIONS):
+        if offset + _EXTENSION.size > end:
+            break
         kind, size = _EXTENSION.unpack(_bytes(source, offset, _EXTENSION.size, most=_EXTENSION.size))
         if kind == 0:
             break

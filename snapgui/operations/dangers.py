@@ -6,14 +6,17 @@ libvirt itself allows some of this, and finds the rest in the middle of its work
 from collections.abc import Container, Iterator
 
 from snapgui.model.names import suits_qemu
-from snapgui.model.plan import Finding
+from snapgui.model.plan import Finding, Severity
 from snapgui.model.records import Kind, Place, Snapshot
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
-from snapgui.operations.doctor import SLEEPING, blocker, dotted, names_are_jobs
+from snapgui.operations.doctor import SLEEPING, blocker, dotted, names_are_jobs, own_base_findings
 from snapgui.operations.facts import Facts, is_missing
 
 _WITH_CHILDREN = QT_TRANSLATE_NOOP("doctor", "Delete the snapshots below first, or delete it with children.")
 _NEWER = QT_TRANSLATE_NOOP("doctor", "libvirt 9.9 or newer can.")
+TRANSIENT_OFF = QT_TRANSLATE_NOOP(
+    "doctor", "{vm} exists only while it runs: switched off, it and all its snapshots would be gone."
+)
 EXTERNAL_DELETE = (9, 0, 0)
 """The first libvirt that deletes external snapshots."""
 
@@ -25,6 +28,8 @@ def revert_findings(facts: Facts, snapshot: Snapshot) -> tuple[Finding, ...]:
         *_overlay_findings(facts, snapshot),
         *_missing_findings(facts, snapshot),
         *_discarded_findings(facts, snapshot),
+        *_unheld_findings(snapshot),
+        *_transient_findings(facts, snapshot),
         *_managed_save_blocker(facts),
     )
 
@@ -33,7 +38,8 @@ def delete_findings(facts: Facts, snapshot: Snapshot, gone: Container[str] = ())
     """Return what matters before ``snapshot`` is deleted, after those in ``gone`` have been."""
     if snapshot.kind is Kind.INTERNAL:
         return (*_overlay_findings(facts, snapshot), *_name_findings(facts, snapshot))
-    return (*_external_delete_findings(facts, snapshot, gone), *_lent_findings(facts, snapshot))
+    external = (*_external_delete_findings(facts, snapshot, gone), *_lent_findings(facts, snapshot))
+    return (*own_base_findings(facts), *external)
 
 
 def _external_revert_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
@@ -57,10 +63,37 @@ def _missing_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
     needed = dict.fromkeys(disk.source for above in line for disk in above.disks if disk.place is Place.EXTERNAL)
     chains = dict(facts.chains)
     below = dict.fromkeys(path for disk in snapshot.disks for path in chains.get(disk.source, ()))
-    for path in (*(needed | below), *([snapshot.memory_file] if snapshot.memory_file else [])):
+    every = dict.fromkeys(disk.source for disk in snapshot.machine.disks if disk.source.startswith("/"))
+    for path in (*(needed | below | every), *([snapshot.memory_file] if snapshot.memory_file else [])):
         if is_missing(facts, path):
             text = QT_TRANSLATE_NOOP("doctor", "A file that “{name}” needs is missing: {path}.")
             yield blocker("file-missing", text.format(name=snapshot.label, path=path))
+
+
+def _unheld_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """libvirt puts overlays on all disks, those too that the snapshot does not hold, and cannot on shared ones."""
+    if snapshot.kind is Kind.INTERNAL:
+        return
+    held = {disk.target for disk in snapshot.disks if disk.place is not Place.NONE}
+    for disk in snapshot.machine.disks:
+        if disk.shareable and disk.writable:
+            text = QT_TRANSLATE_NOOP(
+                "doctor", "Disk {target} is shared with other VMs; libvirt cannot revert to external snapshots then."
+            )
+            yield blocker("shared-disk", text.format(target=disk.target))
+        elif disk.writable and disk.source and disk.target not in held:
+            text = QT_TRANSLATE_NOOP(
+                "doctor",
+                "Disk {target} is not part of “{name}”: libvirt puts it on a new file above {path}, which is neither "
+                "as it was then nor as it is now.",
+            )
+            text = text.format(target=disk.target, name=snapshot.label, path=disk.source)
+            yield Finding("disk-left-out", Severity.WARNING, text)
+
+
+def _transient_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
+    if not facts.vm.persistent and snapshot.memory is Place.NONE:
+        yield blocker("transient-vm", TRANSIENT_OFF.format(vm=facts.vm.name))
 
 
 def _external_delete_findings(facts: Facts, snapshot: Snapshot, gone: Container[str]) -> Iterator[Finding]:
@@ -92,13 +125,14 @@ def _external_delete_findings(facts: Facts, snapshot: Snapshot, gone: Container[
 
 
 def _discarded_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
-    """Going back to an external snapshot deletes the overlays that are written to now."""
+    """Going back deletes the overlays that are written to now, or writes an older state into the image itself."""
+    real = dict(facts.real)
+    now = {real.get(disk.source, disk.source) for disk in facts.machine.disks if disk.writable}
     if snapshot.kind is Kind.INTERNAL:
-        return
-    now = {disk.source for disk in facts.machine.disks}
+        now |= {real.get(disk.source, disk.source) for disk in snapshot.disks if disk.place is Place.INTERNAL}
     for path, other in facts.lent:
         if path in now:
-            text = QT_TRANSLATE_NOOP("doctor", "{vm} is based on the image that would be given up: {path}.")
+            text = QT_TRANSLATE_NOOP("doctor", "{vm} is based on an image that would be changed: {path}.")
             yield blocker("base-of-clone", text.format(vm=other, path=path))
 
 
@@ -109,7 +143,9 @@ def _cannot_delete(snapshot: Snapshot, why: Text, fix: Text = _WITH_CHILDREN) ->
 
 def _lent_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
     """libvirt merges into a base under a switched-off clone, and silently destroys the clone."""
-    touched = {path for disk in snapshot.disks for path in (disk.source, disk.overlay) if disk.place is Place.EXTERNAL}
+    real = dict(facts.real)
+    held = [disk for disk in snapshot.disks if disk.place is Place.EXTERNAL]
+    touched = {real.get(path, path) for disk in held for path in (disk.source, disk.overlay)}
     for path, other in facts.lent:
         if path in touched:
             text = QT_TRANSLATE_NOOP(

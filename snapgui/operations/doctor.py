@@ -40,6 +40,7 @@ def take_findings(facts: Facts, choice: Choice, *, quiesce: bool = False) -> tup
         *kind(facts, choice),
         *_mixing_findings(facts, choice),
         *_quiesce_findings(facts, choice, quiesce=quiesce),
+        *own_base_findings(facts),
         *busy_findings(facts),
         *_file_findings(facts, choice),
         *_space_findings(facts, choice),
@@ -77,10 +78,10 @@ def _disk_findings(facts: Facts) -> Iterator[Finding]:
             "no-disk", QT_TRANSLATE_NOOP("doctor", "The VM has no writable disk, so there is nothing to save.")
         )
     for disk in writable:
-        yield from _one_disk_findings(disk)
+        yield from _one_disk_findings(facts, disk)
 
 
-def _one_disk_findings(disk: Disk) -> Iterator[Finding]:
+def _one_disk_findings(facts: Facts, disk: Disk) -> Iterator[Finding]:
     if disk.format != "qcow2":
         yield blocker(
             "raw-disk",
@@ -90,9 +91,9 @@ def _one_disk_findings(disk: Disk) -> Iterator[Finding]:
             QT_TRANSLATE_NOOP("doctor", "Convert the disk to qcow2 while the VM is off, or make it read-only."),
         )
     if disk.shareable:
-        yield _shared(disk)
+        yield _shared(facts, disk)
     if disk.transient:
-        yield _transient(disk)
+        yield _transient(facts, disk)
     if disk.snapshot not in {"", "internal"}:
         yield blocker(
             "disk-left-out",
@@ -102,14 +103,22 @@ def _one_disk_findings(disk: Disk) -> Iterator[Finding]:
         )
 
 
-def _shared(disk: Disk) -> Finding:
+def _shared(facts: Facts, disk: Disk) -> Finding:
     text = QT_TRANSLATE_NOOP("doctor", "Disk {target} is shared with other VMs.")
-    return blocker("shared-disk", text.format(target=disk.target), _LEAVE_OUT, leave_out=disk.target)
+    return _unfit(facts, disk, "shared-disk", text)
 
 
-def _transient(disk: Disk) -> Finding:
+def _transient(facts: Facts, disk: Disk) -> Finding:
     text = QT_TRANSLATE_NOOP("doctor", "Disk {target} is transient: it forgets its changes at shutdown.")
-    return blocker("transient-disk", text.format(target=disk.target), _LEAVE_OUT, leave_out=disk.target)
+    return _unfit(facts, disk, "transient-disk", text)
+
+
+def _unfit(facts: Facts, disk: Disk, code: str, text: Text) -> Finding:
+    """The only disk of a VM cannot be left out: nothing would remain to be saved."""
+    text = text.format(target=disk.target)
+    if sum(other.writable for other in facts.machine.disks) == 1:
+        return blocker(code, text)
+    return blocker(code, text, _LEAVE_OUT, leave_out=disk.target)
 
 
 def _firmware_findings(facts: Facts) -> Iterator[Finding]:
@@ -132,7 +141,6 @@ def _firmware_findings(facts: Facts) -> Iterator[Finding]:
                 "doctor", "The UEFI variables (NVRAM) lie in a raw file; internal snapshots of a running VM need qcow2."
             ),
             QT_TRANSLATE_NOOP("doctor", "Convert the NVRAM file to qcow2 while the VM is off."),
-            remedies=(Remedy.NVRAM_TO_QCOW2,),
         )
     elif machine.nvram_format != "qcow2":
         yield Finding(
@@ -142,7 +150,7 @@ def _firmware_findings(facts: Facts) -> Iterator[Finding]:
                 "doctor", "The UEFI variables (NVRAM) lie in a raw file and will not be part of the snapshot."
             ),
             QT_TRANSLATE_NOOP("doctor", "Convert the NVRAM file to qcow2 while the VM is off."),
-            remedies=(Remedy.NVRAM_TO_QCOW2,),
+            remedies=(Remedy.NVRAM_TO_QCOW2,) if machine.nvram else (),
         )
 
 
@@ -191,7 +199,7 @@ def _internal_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
 
 def _external_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
     held = [disk for disk in facts.machine.disks if choice.places[disk.target] is Place.EXTERNAL]
-    if not held:
+    if not held and Place.INTERNAL not in choice.places.values():
         yield blocker("no-disk", QT_TRANSLATE_NOOP("doctor", "No disk is chosen, so there is nothing to save."))
     for disk in facts.machine.disks:
         yield from _external_disk_findings(facts, disk, choice)
@@ -239,9 +247,9 @@ def _external_disk_findings(facts: Facts, disk: Disk, choice: Choice) -> Iterato
             QT_TRANSLATE_NOOP("doctor", "Leave the memory out as well, or take the disk in."),
         )
     if place is Place.EXTERNAL and disk.transient:
-        yield _transient(disk)
+        yield _transient(facts, disk)
     if place is Place.EXTERNAL and disk.shareable:
-        yield _shared(disk)
+        yield _shared(facts, disk)
     if place is Place.EXTERNAL and not facts.places:
         yield blocker(
             "no-place",
@@ -268,6 +276,10 @@ def _general_findings(facts: Facts) -> Iterator[Finding]:
             "tpm", QT_TRANSLATE_NOOP("doctor", "The VM has a TPM; its state is saved only together with the memory.")
         )
     yield from _lent_findings(facts)
+    yield from _lost_findings(facts)
+    if not facts.vm.persistent:
+        text = QT_TRANSLATE_NOOP("doctor", "{vm} exists only while it runs: its snapshots will be gone when it ends.")
+        yield Finding("transient-vm", Severity.WARNING, text.format(vm=facts.vm.name))
     kept = [snapshot for snapshot in facts.tree if snapshot.safety]
     if kept:
         oldest = min(snapshot.created for snapshot in kept).astimezone()
@@ -298,8 +310,20 @@ def _memory_format_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
     yield _note("memory-format", text, fix)
 
 
+def _lost_findings(facts: Facts) -> Iterator[Finding]:
+    for snapshot in facts.tree:
+        if snapshot.kind is Kind.INTERNAL:
+            continue
+        files = [disk.source for disk in snapshot.disks if disk.place is Place.EXTERNAL]
+        for path in (*files, *([snapshot.memory_file] if snapshot.memory_file else ())):
+            if is_missing(facts, path):
+                text = QT_TRANSLATE_NOOP("doctor", "“{name}” cannot be gone back to: a file is missing: {path}.")
+                yield Finding("file-missing", Severity.WARNING, text.format(name=snapshot.label, path=path))
+
+
 def _lent_findings(facts: Facts) -> Iterator[Finding]:
-    now = {disk.source for disk in facts.machine.disks if disk.writable}
+    real = dict(facts.real)
+    now = {real.get(disk.source, disk.source) for disk in facts.machine.disks if disk.writable}
     for path, other in facts.lent:
         if path in now:
             text = QT_TRANSLATE_NOOP(
@@ -364,6 +388,27 @@ def _file_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:
         if place.writable is False:
             text = QT_TRANSLATE_NOOP("doctor", "You may not make new files in {directory}.")
             yield blocker("permissions", text.format(directory=place.path))
+
+
+def own_base_findings(facts: Facts) -> Iterator[Finding]:
+    """A revert that failed on the way may leave a VM on the image that its own snapshots are layered on."""
+    if facts.capabilities.is_test_driver:
+        return
+    real = dict(facts.real)
+    frozen = {
+        real.get(disk.source, disk.source): snapshot.label
+        for snapshot in facts.tree
+        for disk in snapshot.disks
+        if disk.place is Place.EXTERNAL
+    }
+    for disk in facts.machine.disks:
+        name = frozen.get(real.get(disk.source, disk.source))
+        if disk.writable and name is not None:
+            text = QT_TRANSLATE_NOOP(
+                "doctor", "Disk {target} lies in {path}, which holds “{name}”: to write to it would destroy that."
+            )
+            fix = QT_TRANSLATE_NOOP("doctor", "Do not start the VM; revert to a snapshot first.")
+            yield blocker("own-base", text.format(target=disk.target, path=disk.source, name=name), fix)
 
 
 def _space_findings(facts: Facts, choice: Choice) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from snapgui.model.records import MemoryWish
+from snapgui.model.records import MemoryWish, VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.choice import Choice
 from snapgui.operations.facts import Facts
@@ -22,6 +22,8 @@ def estimate(facts: Facts, choice: Choice, experience: Experience) -> Estimate:
     """Return what taking a snapshot of the chosen kind will cost."""
     if not facts.vm.state.active or choice.disk_only:
         return Estimate(0, 0.0)
+    if facts.vm.state is VmState.PAUSED:
+        return Estimate(facts.resident, None)
     if choice.memory is MemoryWish.LIVE:
         return Estimate(facts.resident, experience.live_pause_s)
     if facts.resident is None or not experience.speed:

@@ -9,9 +9,20 @@ from snapgui.hypervisor import files, inventory, snapshots, space, statistics
 from snapgui.hypervisor.connection import Connection
 from snapgui.images import qcow2
 from snapgui.images.memory import memory_format
-from snapgui.model.records import Capabilities, Directory, Kind, Machine, PauseReason, Place, Snapshot, Vm, VmState
+from snapgui.model.records import (
+    Capabilities,
+    Directory,
+    Disk,
+    Kind,
+    Machine,
+    PauseReason,
+    Place,
+    Snapshot,
+    Vm,
+    VmState,
+)
 from snapgui.model.tree import SnapshotTree
-from snapgui.operations.bases import Known, chain, images_of_others
+from snapgui.operations.bases import Known, canonical, chain, images_of_others, same_file
 from snapgui.operations.image_access import open_image
 
 
@@ -23,7 +34,7 @@ class Facts:
     ``sizes``: (path, bytes on disk) of the files of external snapshots; ``inside``: (snapshot, bytes of memory) of
     those inside the image that holds the memory.
     ``memory_format``: of the newest memory file, empty where nobody can tell.
-    ``lent``: (image, name) of other VMs that this image is a base of, where this VM has external snapshots;
+    ``lent``: (image, name) of other VMs that read this image; ``real``: (path, the same without links) of own files;
     ``chains``: (image, it and its bases) of every disk now and in an external snapshot;
     ``places``: the directories of all these files; ``agent``: whether the guest agent answers;
     ``block_jobs``: disks that are being copied or merged right now.
@@ -45,16 +56,14 @@ class Facts:
     inside: tuple[tuple[str, int], ...] = ()
     lent: tuple[tuple[str, str], ...] = ()
     chains: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    real: tuple[tuple[str, str], ...] = ()
     memory_format: str = ""
     agent: bool = False
     block_jobs: tuple[str, ...] = ()
 
 
-def read_facts(connection: Connection, vm_uuid: str, *, thorough: bool = False) -> Facts:
-    """Read everything about one VM; raise Gone where it does not exist.
-
-    ``thorough`` also asks what other VMs are layered on, which takes a look at each, where only the doctor wants it.
-    """
+def read_facts(connection: Connection, vm_uuid: str) -> Facts:
+    """Read everything about one VM, and which images others read; raise Gone where it does not exist."""
     vm = inventory.read_vm(connection, vm_uuid)
     machine = inventory.read_current_machine(connection, vm_uuid)
     tree = snapshots.read_tree(connection, vm_uuid)
@@ -75,7 +84,8 @@ def read_facts(connection: Connection, vm_uuid: str, *, thorough: bool = False) 
         places=tuple(files.look(connection, place) for place in _directories((*images, *_files_of(tree), *based))),
         sizes=tuple(_sizes(connection, tree)),
         inside=_inside(connection, machine, tree),
-        lent=images_of_others(connection, vm_uuid) if thorough or tree.kinds - {Kind.INTERNAL} else (),
+        lent=images_of_others(connection, vm_uuid),
+        real=tuple((path, canonical(connection, path)) for path in dict.fromkeys((*based, *_files_of(tree)))),
         chains=chains,
         memory_format=_memory_format(connection, tree),
         block_jobs=statistics.block_jobs(connection, vm_uuid, machine) if vm.state.active else (),
@@ -99,7 +109,8 @@ def _files_of(tree: SnapshotTree) -> Iterator[str]:
     """Every file that an external snapshot needs to be gone back to."""
     for snapshot in tree:
         if snapshot.kind is not Kind.INTERNAL:
-            yield from (disk.source for disk in snapshot.disks if disk.source.startswith("/"))
+            sources = [disk.source for disk in snapshot.disks] + [disk.source for disk in snapshot.machine.disks]
+            yield from (source for source in sources if source.startswith("/"))
             if snapshot.memory_file.startswith("/"):
                 yield snapshot.memory_file
 
@@ -204,25 +215,26 @@ def _reconfigured(machine: Machine, snapshot: Snapshot) -> bool:
 
 
 def _written(connection: Connection, machine: Machine, snapshot: Snapshot) -> bool | None:
-    answers = [
-        _disk_written(connection, machine, snapshot, disk.target)
-        for disk in snapshot.disks
-        if disk.place is not Place.NONE
-    ]
+    answers = [_disk_written(connection, disk, snapshot) for disk in machine.disks if disk.writable]
     if any(answers):
         return True
     return None if None in answers or not answers else False
 
 
-def _disk_written(connection: Connection, machine: Machine, snapshot: Snapshot, target: str) -> bool | None:
-    place = next(disk.place for disk in snapshot.disks if disk.target == target)
-    disk = next((disk for disk in machine.disks if disk.target == target), None)
-    image = open_image(connection, disk.source) if disk is not None and disk.format == "qcow2" else None
+def _disk_written(connection: Connection, disk: Disk, snapshot: Snapshot) -> bool | None:
+    """A disk that the snapshot left out, or that lies in another image than the snapshot says, may hold anything."""
+    held = next((held for held in snapshot.disks if held.target == disk.target), None)
+    if held is None or held.place is Place.NONE:
+        return None
+    image = open_image(connection, disk.source) if disk.format == "qcow2" else None
     if image is None:
         return None
     try:
-        if place is Place.EXTERNAL:
-            return not qcow2.untouched(image)
+        if held.place is Place.EXTERNAL:
+            directly = same_file(connection, qcow2.read_head(image).backing_file, held.source)
+            return not qcow2.untouched(image) if directly else None
+        if not same_file(connection, disk.source, held.source):
+            return None
         same = qcow2.same_as_snapshot(image, snapshot.name)
     except (qcow2.ImageError, OSError):
         return None

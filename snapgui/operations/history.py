@@ -149,7 +149,9 @@ class History:
         with self._lock:
             row = self._database.execute(
                 "SELECT title, started, safety FROM jobs WHERE vm_uuid=? AND operation='revert'"
-                " AND outcome IS NOT 'cancelled' ORDER BY id DESC LIMIT 1",
+                " AND outcome IS NOT 'cancelled' AND (safety IS NOT NULL OR EXISTS"
+                " (SELECT 1 FROM steps WHERE job=jobs.id AND virsh LIKE 'virsh snapshot-revert %'))"
+                " ORDER BY id DESC LIMIT 1",
                 (vm_uuid,),
             ).fetchone()
         return None if row is None else Past(row[0], datetime.fromisoformat(row[1]), row[2])

@@ -7,6 +7,7 @@ successor on another connection.
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Self
 
@@ -31,8 +32,7 @@ class JobPoller:
         self._done = threading.Event()
         self._answered = time.monotonic() + FIRST_S
         self._threads: list[threading.Thread] = []
-        self._abort = threading.Event()
-        self._finish = threading.Event()
+        self._orders: deque[Callable[[Connection, str], object]] = deque()
         self._wake = threading.Event()
 
     def __enter__(self) -> Self:
@@ -53,12 +53,15 @@ class JobPoller:
 
     def finish(self) -> None:
         """Let the guest stand still from now on, so that a live save comes to its end; the save lets it run again."""
-        self._finish.set()
-        self._wake.set()
+        self.order(inventory.suspend)
 
     def abort(self) -> None:
-        """Call the save off, through the next free connection."""
-        self._abort.set()
+        """Call the save off."""
+        self.order(snapshots.abort)
+
+    def order(self, work: Callable[[Connection, str], object]) -> None:
+        """Do something to the VM in the middle of the save, through the next free connection."""
+        self._orders.append(work)
         self._wake.set()
 
     def _start(self) -> None:
@@ -71,12 +74,7 @@ class JobPoller:
             with Connection(self._uri) as connection:
                 self._wake.wait(self._first_s)
                 while not self._done.is_set():
-                    if self._abort.is_set():
-                        self._abort.clear()
-                        snapshots.abort(connection, self._vm_uuid)
-                    if self._finish.is_set():
-                        self._finish.clear()
-                        inventory.suspend(connection, self._vm_uuid)
+                    self._obey(connection)
                     numbers = self._ask(connection, self._vm_uuid)
                     self._answered = time.monotonic()
                     self.latest = numbers or self.latest
@@ -84,3 +82,11 @@ class JobPoller:
                     self._wake.clear()
         except SnapguiError:
             return
+
+    def _obey(self, connection: Connection) -> None:
+        while True:
+            try:
+                work = self._orders.popleft()
+            except IndexError:
+                return
+            work(connection, self._vm_uuid)

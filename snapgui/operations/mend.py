@@ -6,6 +6,7 @@ from snapgui.model.plan import Operation, Plan, Remedy, Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.choice import UEFI_INTERNAL
+from snapgui.operations.doctor import own_base_findings, refuse
 from snapgui.operations.facts import Facts
 from snapgui.operations.task import Task
 
@@ -29,6 +30,8 @@ def plan(facts: Facts, remedy: Remedy) -> Plan:
 def _why_not(facts: Facts, remedy: Remedy) -> Text | None:
     if facts.vm.state.active:
         return QT_TRANSLATE_NOOP("errors", "{vm} is running; this can be done only while it is off.")
+    if remedy is Remedy.START:
+        refuse(own_base_findings(facts))
     if remedy is Remedy.DISCARD_SAVED_STATE and not facts.managed_save:
         return QT_TRANSLATE_NOOP("errors", "{vm} has no saved state that could be discarded.")
     if remedy is not Remedy.NVRAM_TO_QCOW2:

@@ -11,6 +11,7 @@ from snapgui.model.events import Event, EventKind
 from snapgui.model.plan import Step, Verb
 from snapgui.model.progress import Phase, Progress
 from snapgui.operations.job_poller import JobPoller
+from snapgui.operations.short_pause import ShortPause
 from snapgui.operations.task import Task
 
 REPORT_INTERVAL_S = 0.2
@@ -47,6 +48,7 @@ class Meter:
         self._paths = paths if Phase.MEMORY in step.phases and not step.memory_file else ()
         self._phase_of = _LIVE if step.live else {Verb.TAKE: _TAKE, Verb.REVERT: _REVERT}.get(step.verb, {})
         self._poller = _poller(task, step)
+        self._short = ShortPause(task.connection, task.vm_uuid, step) if step.memory_file else None
         self._phase = step.phases[0]
         self._told: Phase | None = None
         self._base: int | None = None
@@ -61,6 +63,8 @@ class Meter:
         self._base = self._allocated()
         self._end_events = self._task.connection.subscribe(self._on_event)
         self._started = time.monotonic()
+        if self._short is not None:
+            self._short.__enter__()
         if self._poller is not None:
             self._poller.__enter__()
         self._thread = threading.Thread(target=self._run, name="meter", daemon=True)
@@ -77,6 +81,8 @@ class Meter:
         self._thread.join()
         if self._poller is not None:
             self._poller.__exit__()
+        if self._short is not None:
+            self._short.__exit__()
         if self._since is not None:
             self._paused += max(ended, self._since) - self._since
             self._since = None
@@ -148,6 +154,8 @@ class Meter:
         if numbers is None:
             return
         self.written = numbers.processed
+        if self._short is not None:
+            self._short.look_after(numbers, poller)
         if self._step.memory_file:
             self._advance(Phase.FLUSH if numbers.complete else Phase.MEMORY)
 

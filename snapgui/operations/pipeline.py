@@ -105,23 +105,27 @@ def _run_step(step: Step, task: Task, history: History, job: int) -> None:
         _PERFORM[step.verb](step, task)
     except SnapguiError as error:
         history.end_step(job, task.position, "failed")
-        if step.verb is Verb.REVERT and task.safety is not None:
-            raise _with_safety(error, task, task.safety.name) from error
+        if step.verb is Verb.REVERT:
+            raise _with_truth(error, task) from error
         raise
     history.end_step(job, task.position, "done")
     if task.safety is not None and step.verb is Verb.VERIFY:
         history.keep_safety(job, task.safety.name)
 
 
-def _with_safety(error: SnapguiError, task: Task, safety: str) -> SnapguiError:
+def _with_truth(error: SnapguiError, task: Task) -> SnapguiError:
     """Say what has become of the VM and where its state is, after a revert that failed on the way."""
-    kept = QT_TRANSLATE_NOOP("errors", "{error} The state before is kept in “{name}”.")
-    off = QT_TRANSLATE_NOOP("errors", "{error} The VM is off now; its state before is kept in “{name}”.")
-    stopped = task.facts.vm.state.active
-    if stopped:
+    stopped = False
+    if task.facts.vm.state.active:
         with contextlib.suppress(SnapguiError):
             stopped = not inventory.read_vm(task.connection, task.vm_uuid).state.active
-    text = (off if stopped else kept).format(error=error.text, name=safety)
+    end = "" if str(error.text).endswith((".", "!", "?")) else "."
+    text = QT_TRANSLATE_NOOP("errors", "{error}{end}").format(error=error.text, end=end)
+    if stopped:
+        text = QT_TRANSLATE_NOOP("errors", "{error} The VM is off now.").format(error=text)
+    if task.safety is not None:
+        kept = QT_TRANSLATE_NOOP("errors", "{error} Its state before is kept in “{name}”.")
+        text = kept.format(error=text, name=task.safety.name)
     return type(error)(text, error.detail)
 
 

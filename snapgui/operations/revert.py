@@ -1,10 +1,12 @@
 """Revert to a snapshot, after a verified safety snapshot of what would be lost."""
 
+import contextlib
 import time
 from dataclasses import dataclass
 from functools import partial
 
-from snapgui.hypervisor import inventory, snapshots
+from snapgui.hypervisor import files, inventory, snapshots
+from snapgui.hypervisor.domain_xml import read_machine
 from snapgui.model import names
 from snapgui.model.errors import Broken, Gone, Refused, SnapguiError
 from snapgui.model.plan import Finding, Operation, Plan, Severity, Step, Verb
@@ -12,8 +14,8 @@ from snapgui.model.progress import Phase
 from snapgui.model.records import Kind, Machine, Place, Snapshot, Then, VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.choice import choose
-from snapgui.operations.dangers import revert_findings
-from snapgui.operations.doctor import refuse, take_findings
+from snapgui.operations.dangers import TRANSIENT_OFF, revert_findings
+from snapgui.operations.doctor import blocker, own_base_findings, refuse, take_findings
 from snapgui.operations.facts import Facts, read_facts
 from snapgui.operations.meter import Meter
 from snapgui.operations.take import take_step
@@ -46,6 +48,8 @@ def plan(facts: Facts, request: RevertRequest) -> Plan:
         text = QT_TRANSLATE_NOOP("errors", "{vm} does not start by UEFI firmware: it has no variables to reset.")
         raise Refused(text.format(vm=facts.vm.name))
     safety = facts.changed is not False if request.safety is None else request.safety
+    findings = (*revert_findings(facts, snapshot), *_transient_findings(facts, request.then))
+    told = {finding.code for finding in findings if finding.severity is Severity.BLOCKER}
     return Plan(
         operation=Operation.REVERT,
         vm_uuid=facts.vm.uuid,
@@ -53,8 +57,8 @@ def plan(facts: Facts, request: RevertRequest) -> Plan:
         title=QT_TRANSLATE_NOOP("plan", "Revert to “{name}”").format(name=snapshot.label),
         steps=(*_safety_steps(facts, request, safety=safety), *_revert_steps(facts, snapshot, request)),
         losses=_losses(facts, safety=safety),
-        findings=(*revert_findings(facts, snapshot), *(_safety_findings(facts) if safety else ())),
-        notes=_notes(facts, snapshot),
+        findings=(*findings, *(found for found in _safety_findings(facts) if safety and found.code not in told)),
+        notes=_notes(facts, snapshot, request.then),
     )
 
 
@@ -142,16 +146,25 @@ def _safety_findings(facts: Facts) -> tuple[Finding, ...]:
     )
 
 
-def _notes(facts: Facts, snapshot: Snapshot) -> tuple[Text, ...]:
+def _notes(facts: Facts, snapshot: Snapshot, then: Then) -> tuple[Text, ...]:
     notes = [*_configuration_notes(facts.machine, snapshot.machine), *_file_notes(facts, snapshot)]
+    if then in {Then.RUNNING, Then.PAUSED} and snapshot.memory is Place.NONE:
+        notes.append(QT_TRANSLATE_NOOP("plan", "The VM will be started: the snapshot holds no memory to go on with."))
     if facts.vm.state.active:
         notes.append(QT_TRANSLATE_NOOP("plan", "Consoles and remote displays of the VM will be disconnected."))
     notes.append(QT_TRANSLATE_NOOP("plan", "A revert cannot be cancelled once it has begun."))
     return tuple(notes)
 
 
+def _transient_findings(facts: Facts, then: Then) -> tuple[Finding, ...]:
+    if facts.vm.persistent or then is not Then.OFF:
+        return ()
+    return (blocker("transient-vm", TRANSIENT_OFF.format(vm=facts.vm.name)),)
+
+
 def _file_notes(facts: Facts, snapshot: Snapshot) -> tuple[Text, ...]:
-    images = [disk.source for disk in facts.machine.disks if disk.writable and disk.source]
+    held = {disk.target for disk in snapshot.disks if disk.place is not Place.NONE}
+    images = [disk.source for disk in facts.machine.disks if disk.target in held and disk.source]
     if not images or facts.capabilities.is_test_driver:
         return ()
     if snapshot.kind is Kind.INTERNAL:
@@ -200,12 +213,28 @@ def perform(step: Step, task: Task) -> None:
         )
         raise Refused(sentence.format(name=step.snapshot))
     _look_again(task, found)
-    with Meter(task, step, (), None):
-        _revert(task, step)
+    before = inventory.secure_xml(task.connection, task.vm_uuid) if task.facts.vm.persistent else ""
+    try:
+        with Meter(task, step, (), None):
+            _revert(task, step)
+    except SnapguiError:
+        _put_back(task, before)
+        raise
     snapshots.announce(task.connection, task.vm_uuid)
     if task.facts.agent and inventory.read_vm(task.connection, task.vm_uuid).state is VmState.RUNNING:
         _set_clock(task)
     task.taken = _found(task, step.snapshot)
+
+
+def _put_back(task: Task, before: str) -> None:
+    """libvirt may leave a VM whose revert failed on the image that its snapshots are layered on: undo that."""
+    with contextlib.suppress(SnapguiError):
+        now = read_facts(task.connection, task.vm_uuid)
+        if now.vm.state.active or not before or not any(own_base_findings(now)):
+            return
+        disks = read_machine(before).disks
+        if all(files.exists(task.connection, disk.source) is not False for disk in disks if disk.writable):
+            inventory.define(task.connection, before)
 
 
 def _set_clock(task: Task) -> None:

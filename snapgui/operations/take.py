@@ -56,6 +56,7 @@ def plan(facts: Facts, request: TakeRequest, experience: Experience = NOTHING_KN
             _why(choice),
             *words_of(estimate(facts, choice, experience)),
             *_notes(facts, choice, step),
+            *_useless(facts, request),
         ),
     )
 
@@ -103,7 +104,13 @@ def _name_notes(step: Step) -> tuple[Text, ...]:
 
 def _disks(facts: Facts, request: TakeRequest) -> dict[str, Place]:
     known = {disk.target for disk in facts.machine.disks}
-    for target, _ in request.disks:
+    fixed = {disk.target for disk in facts.machine.disks if not disk.writable}
+    for target, place in request.disks:
+        if target in fixed and place is not Place.NONE:
+            text = QT_TRANSLATE_NOOP("errors", "Disk {target} of {vm} is read-only; snapshots leave it out.")
+            raise Refused(text.format(vm=facts.vm.name, target=target))
+        if not known:
+            raise Refused(QT_TRANSLATE_NOOP("errors", "{vm} has no disks.").format(vm=facts.vm.name))
         if target not in known:
             text = QT_TRANSLATE_NOOP("errors", "{vm} has no disk “{target}”; it has {known}.")
             raise Refused(text.format(vm=facts.vm.name, target=target, known=", ".join(sorted(known))))
@@ -150,6 +157,12 @@ def _virsh(
     words += ["--live"] if live else []
     words += ["--quiesce"] if quiesce else []
     return (*words, *(("--atomic",) if disks else ()))
+
+
+def _useless(facts: Facts, request: TakeRequest) -> tuple[Text, ...]:
+    if facts.vm.state.active or (request.memory in {MemoryWish.AUTO, MemoryWish.NONE} and not request.quiesce):
+        return ()
+    return (QT_TRANSLATE_NOOP("plan", "The VM is off: there is no memory to save, and nothing to quiesce."),)
 
 
 def _why(choice: Choice) -> Text:

@@ -12,7 +12,7 @@ from shiboken6 import isValid
 from snapgui.hypervisor import inventory
 from snapgui.hypervisor.connection import Connection
 from snapgui.model.errors import Cancelled, Gone, Risky, SnapguiError, Unavailable
-from snapgui.model.plan import Operation, Plan, Remedy
+from snapgui.model.plan import Operation, Plan, Remedy, Verb
 from snapgui.model.progress import Progress
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations import delete, edit, undo
@@ -23,7 +23,7 @@ from snapgui.operations.history import Experience, History, Past
 from snapgui.operations.leftovers import Leftover, find_leftovers
 from snapgui.operations.outcome import Outcome
 from snapgui.operations.pipeline import run
-from snapgui.operations.safety import surplus
+from snapgui.operations.safety import prune_request, surplus
 from snapgui.ui.bridge import Bridge
 from snapgui.ui.host import Host
 from snapgui.ui.jobs import Job, JobsModel, JobState
@@ -63,16 +63,16 @@ class Flows(QObject):
         history = self._history
 
         def known(connection: Connection) -> tuple[Facts, Experience]:
-            return read_facts(connection, vm_uuid, thorough=True), history.experience(connection.uri)
+            return read_facts(connection, vm_uuid), history.experience(connection.uri)
 
         def planned(found: tuple[Facts, Experience]) -> None:
             self._open(host, TakeDialog(*found, self._window))
 
         host.ask(known, self, planned, lambda error: self._fail(host, error))
 
-    def revert(self, host: Host, vm_uuid: str, name: str, risk: str = "") -> None:
-        """Show what going back means, and what libvirt said against it, then do it."""
-        self._ask(host, vm_uuid, lambda facts: RevertDialog(facts, name, self._window, risk))
+    def revert(self, host: Host, vm_uuid: str, name: str) -> None:
+        """Show what going back means, then do it."""
+        self._ask(host, vm_uuid, lambda facts: RevertDialog(facts, name, self._window))
 
     def delete(self, host: Host, vm_uuid: str, request: DeleteRequest) -> None:
         """Show what will be lost, then delete."""
@@ -80,15 +80,13 @@ class Flows(QObject):
 
     def prune(self, host: Host, vm_uuid: str, keep: int, *, by_itself: bool = False) -> None:
         """Delete the safety snapshots beyond the latest ``keep``; ``by_itself`` without a dialog, after the grace."""
+        if not by_itself:
+            self._ask(host, vm_uuid, lambda facts: DeleteDialog(facts, prune_request(facts, keep), self._window))
+            return
 
         def planned(facts: Facts) -> None:
             old = surplus(facts, keep)
-            if not old:
-                return
-            request = DeleteRequest(old)
-            if not by_itself:
-                self._open(host, DeleteDialog(facts, request, self._window))
-            elif not (plan := delete.plan(facts, request)).blockers:
+            if old and not (plan := delete.plan(facts, DeleteRequest(old))).blockers:
                 self._agreed(host, plan, facts)
 
         self._read(host, vm_uuid, planned)
@@ -214,6 +212,11 @@ class Flows(QObject):
         asking.agreed.connect(begin)
         asking.open()
 
+    def _insist(self, host: Host, vm_uuid: str, plan: Plan, risk: str) -> None:
+        """Show what libvirt said against a revert, and do it as it was asked for if the user insists."""
+        step = next(step for step in plan.steps if step.verb is Verb.REVERT)
+        self._ask(host, vm_uuid, lambda facts: RevertDialog(facts, step.snapshot, self._window, risk, step))
+
     def _read(self, host: Host, vm_uuid: str, done: Callable[[Facts], None]) -> None:
         host.ask(lambda connection: read_facts(connection, vm_uuid), self, done, lambda error: self._fail(host, error))
 
@@ -231,7 +234,7 @@ class Flows(QObject):
         if then is not None:
             then()
         if isinstance(error, Risky) and host is not None and job.plan is not None:
-            self.revert(host, job.vm_uuid, job.plan.steps[-1].snapshot, words(error.text))
+            self._insist(host, job.vm_uuid, job.plan, words(error.text))
         elif error is not None and host is not None:
             self._fail(host, error)
 

@@ -10,13 +10,15 @@ from snapgui.model.progress import LIVE_PHASES, Phase, Progress
 from snapgui.ui.elided_label import ElidedLabel
 from snapgui.ui.jobs import Job, JobState
 from snapgui.ui.theme import Role, color
-from snapgui.ui.wording import plain_label, size_words, tr, words
+from snapgui.ui.wording import plain_label, plain_tip, size_words, tr, words
 
 STAYS_MS = 5_000
 CLOCK_MS = 100
 TRACK = 4.0
 WANDER_S = 1.6
 GAP = 8.0
+TRUTH_SHARE, LEAST_TRUTH = 0.6, 200
+"""How much of the width (pixels at least) an error may take from the title; the list of jobs has more of it."""
 ACTIVE_SHARE = 2
 """The active phase is twice as wide: it has numbers to show."""
 
@@ -127,17 +129,20 @@ class PauseBanner(QWidget):
         if job is None:
             return
         self._phases.update()
+        text = ""
         if job.over:
-            truth = job.truth()
-            self._clock.setText(truth[:1].upper() + truth[1:])
+            text = job.truth()
+            text = text[:1].upper() + text[1:]
             look = {JobState.DONE: "good", JobState.CANCELLED: "muted"}.get(job.state, "loss")
             self._clock.setObjectName(look)
         elif job.progress is not None:
             text, role = self._running_clock(job.progress)
-            self._clock.setText(text)
             self._clock.setObjectName(role)
         self._clock.style().unpolish(self._clock)
         self._clock.style().polish(self._clock)
+        self._clock.setToolTip(plain_tip(text))
+        room = max(LEAST_TRUTH, int(self.width() * TRUTH_SHARE))
+        self._clock.setText(self._clock.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room))
 
     def _running_clock(self, progress: Progress) -> tuple[str, str]:
         since = self._reported.elapsed() / 1000 if self._reported.isValid() else 0.0

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from snapgui.model import names
 from snapgui.model.errors import SnapguiError
-from snapgui.model.plan import Plan, Remedy
+from snapgui.model.plan import Plan, Remedy, Step
 from snapgui.model.records import Place, Then
 from snapgui.operations import delete, mend, revert, take, undo
 from snapgui.operations.facts import Facts
@@ -31,8 +31,8 @@ from snapgui.ui.wording import plain_label, tr, words
 
 WIDTH = 520
 TALLEST = 700
-EDGE, SPARE = 20, 12
-"""Pixels around a dialog, and between a plan and the buttons."""
+EDGE, SPARE, FRAME = 20, 12, 40
+"""Pixels around what a dialog shows, between a plan and the buttons, and of the frame that the desktop draws."""
 
 
 class PlanDialog(QDialog):
@@ -90,6 +90,7 @@ class PlanDialog(QDialog):
         """Show what the plan means now that something was mended."""
         self.facts = facts
         self.replan()
+        self.fit()
 
     def replan(self) -> None:
         """Show what the present choices mean."""
@@ -119,7 +120,8 @@ class PlanDialog(QDialog):
             return
         wanted = inside.totalHeightForWidth(WIDTH) if self.plan is not None else 0
         rest = around.totalSizeHint().height() - self._scroll.sizeHint().height()
-        self.resize(WIDTH + 2 * EDGE, min(TALLEST, rest + wanted + SPARE))
+        room = self.screen().availableGeometry().height() - FRAME
+        self.resize(WIDTH + 2 * EDGE, min(TALLEST, room, rest + wanted + SPARE))
 
     def _agree(self) -> None:
         if self.plan is not None and not self.plan.blockers:
@@ -178,10 +180,10 @@ class TakeDialog(PlanDialog):
 class RevertDialog(PlanDialog):
     """Where to, what becomes of the current state, and what the VM does then.
 
-    ``risk`` is what libvirt said against it; agreeing to the dialog means to insist.
+    ``risk`` is what libvirt said against it (``asked``); agreeing to the dialog means to insist.
     """
 
-    def __init__(self, facts: Facts, name: str, parent: QWidget, risk: str = "") -> None:
+    def __init__(self, facts: Facts, name: str, parent: QWidget, risk: str = "", asked: Step | None = None) -> None:
         super().__init__(facts, tr("Revert Anyway") if risk else tr("Revert"), parent)
         self._name, self._force = name, bool(risk)
         snapshot = facts.tree[name]
@@ -198,12 +200,15 @@ class RevertDialog(PlanDialog):
         self.then.setAccessibleName(tr("Then"))
         for value, text in _then_choices(snapshot.memory is not Place.NONE):
             self.then.addItem(text, value)
+        if asked is not None:
+            self.then.setCurrentIndex(self.then.findData(str(asked.then)))
         self.form.addRow(self.safety)
         self.form.addRow(tr("Na&me"), self.safety_name)
         self.form.addRow(tr("T&hen"), self.then)
         self.reset_nvram: QCheckBox | None = None
         if "uefi" in {facts.machine.firmware, snapshot.machine.firmware}:
             self.reset_nvram = QCheckBox(tr("Make the &UEFI variables anew"), self)
+            self.reset_nvram.setChecked(asked is not None and asked.reset_nvram)
             self.reset_nvram.toggled.connect(self.replan)
             self.form.addRow(self.reset_nvram)
         self.safety.toggled.connect(self.safety_name.setEnabled)

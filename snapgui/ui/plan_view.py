@@ -5,7 +5,16 @@ from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from snapgui.model.plan import Finding, Plan, Remedy, Severity
 from snapgui.model.text import QT_TRANSLATE_NOOP
@@ -44,9 +53,12 @@ class PlanView(QWidget):
         self._grid.setVerticalSpacing(6)
         self._grid.setColumnStretch(1, 1)
         self._grid.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self._more = QPushButton(tr("Show virsh commands"), self)
-        self._more.setFlat(True)
-        self._more.setCheckable(True)
+        self._plan: Plan | None = None
+        self._about, self._more = QPushButton(self), QPushButton(tr("Show virsh commands"), self)
+        for button in (self._about, self._more):
+            button.setFlat(True)
+            button.setCheckable(True)
+        self._about.toggled.connect(self._again)
         self._commands = QPlainTextEdit(self)
         self._commands.setReadOnly(True)
         self._commands.setAccessibleName(tr("Equivalent virsh commands"))
@@ -57,6 +69,7 @@ class PlanView(QWidget):
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(8)
         box.addLayout(self._grid)
+        box.addWidget(self._about, 0, Qt.AlignmentFlag.AlignLeft)
         box.addWidget(self._more, 0, Qt.AlignmentFlag.AlignLeft)
         box.addWidget(self._commands)
         box.addStretch(1)
@@ -66,7 +79,8 @@ class PlanView(QWidget):
         return QSize(0, 0)
 
     def show_plan(self, plan: Plan) -> None:
-        """Show a plan in place of the one before."""
+        """Show a plan in place of the one before; what is only worth knowing is folded away."""
+        self._plan = plan
         while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
@@ -76,14 +90,20 @@ class PlanView(QWidget):
                 self._finding(finding)
         if not plan.blockers:
             self._steps(plan)
-        for finding in notes:
+        for finding in notes if self._about.isChecked() else ():
             self._finding(finding)
+        self._about.setVisible(bool(notes))
+        self._about.setText(tr("More about this VM ({count})").format(count=len(notes)))
         commands = [shlex.join(("virsh", *step.virsh)) for step in plan.steps if step.virsh]
         self._commands.setPlainText("\n".join(commands))
         height = self._commands.fontMetrics().height() * (min(len(commands), 6) + 2)
         self._commands.setFixedHeight(height)
         self._more.setVisible(bool(commands) and not plan.blockers)
         self._commands.setVisible(self._more.isChecked() and not plan.blockers)
+
+    def _again(self) -> None:
+        if self._plan is not None:
+            self.show_plan(self._plan)
 
     def _steps(self, plan: Plan) -> None:
         for loss in plan.losses[:MOST_LINES]:
@@ -103,17 +123,26 @@ class PlanView(QWidget):
         self._row(name, role, words(finding.text), look)
         if finding.fix is not None:
             self._row("", Role.MUTED, words(finding.fix), "muted")
-        for remedy in finding.remedies:
-            self._button(words(REMEDIES[remedy]) + "…", partial(self.mend_wanted.emit, remedy))
+        offered: list[tuple[str, Callable[[], object]]] = [
+            (words(REMEDIES[remedy]) + "…", partial(self.mend_wanted.emit, remedy)) for remedy in finding.remedies
+        ]
         if target := finding.leave_out:
             text = tr("Leave {target} Out").format(target=target)
-            self._button(text, partial(self.leave_out_wanted.emit, target))
+            offered.append((text, partial(self.leave_out_wanted.emit, target)))
+        if offered:
+            self._buttons(offered)
 
-    def _button(self, text: str, pressed: Callable[[], object]) -> None:
-        button = QPushButton(text, self)
-        button.setFlat(True)
-        button.clicked.connect(lambda _checked=False: pressed())
-        self._grid.addWidget(button, self._grid.rowCount(), 1, Qt.AlignmentFlag.AlignLeft)
+    def _buttons(self, offered: list[tuple[str, Callable[[], object]]]) -> None:
+        row = QWidget(self)
+        box = QHBoxLayout(row)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(16)
+        for text, pressed in offered:
+            button = QPushButton(text, row)
+            button.setFlat(True)
+            button.clicked.connect(lambda _checked=False, pressed=pressed: pressed())
+            box.addWidget(button)
+        self._grid.addWidget(row, self._grid.rowCount(), 1, Qt.AlignmentFlag.AlignLeft)
 
     def _row(self, icon: str, role: Role, text: str, look: str, lead: str = "") -> None:
         row = self._grid.rowCount()

@@ -49,8 +49,9 @@ class TakeOptions(QWidget):
 
     def leave_out(self, target: str) -> None:
         """Leave a disk out, and the memory with it: later they would not fit together."""
-        if target in self._disks:
-            self._disks[target].setCurrentIndex(self._disks[target].findData(str(Place.NONE)))
+        if target not in self._disks:  # of many disks, only the first are offered
+            self._disks[target] = self._disk(target)
+        self._disks[target].setCurrentIndex(self._disks[target].findData(str(Place.NONE)))
         self.kind.setCurrentIndex(self.kind.findData(str(KindWish.EXTERNAL)))
         if self.memory.isEnabled():
             self.memory.setCurrentIndex(self.memory.findData(str(MemoryWish.NONE)))

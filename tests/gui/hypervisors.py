@@ -7,6 +7,7 @@ from uuid import NAMESPACE_DNS, uuid5
 
 from lxml import etree
 
+from snapgui.hypervisor.domain_xml import write_mark
 from snapgui.model.records import Snapshot
 from snapgui.model.tree import SnapshotTree
 from tests.unit.trees import tree
@@ -22,6 +23,7 @@ class Pretended:
 
     drawn: str | SnapshotTree = ""
     runstate: int = SHUT_OFF
+    uefi: bool = False
 
 
 def uuid_of(name: str) -> str:
@@ -40,20 +42,24 @@ def write_hypervisor(path: Path, machines: Mapping[str, Pretended]) -> str:
 
 def _domain(name: str, machine: Pretended) -> etree._Element:
     domain = etree.Element("domain", type="test")
-    plain = _plain(name)
-    domain.extend(plain)
+    domain.extend(_plain(name, uefi=machine.uefi))
     etree.SubElement(domain, f"{{{NAMESPACE}}}runstate").text = str(machine.runstate)
     grown = tree(machine.drawn) if isinstance(machine.drawn, str) else machine.drawn
-    domain.extend([_snapshot(snapshot, name, current=grown.current == snapshot.name) for snapshot in grown])
+    for snapshot in grown:
+        domain.append(_snapshot(snapshot, name, current=grown.current == snapshot.name, uefi=machine.uefi))
     return domain
 
 
-def _plain(name: str) -> list[etree._Element]:
+def _plain(name: str, *, uefi: bool) -> list[etree._Element]:
     made = etree.Element("domain")
     etree.SubElement(made, "name").text = name
     etree.SubElement(made, "uuid").text = uuid_of(name)
     etree.SubElement(made, "memory").text = "262144"
-    etree.SubElement(etree.SubElement(made, "os"), "type").text = "hvm"
+    system = etree.SubElement(made, "os")
+    etree.SubElement(system, "type").text = "hvm"
+    if uefi:
+        etree.SubElement(system, "loader", readonly="yes", type="pflash").text = "/firmware/code.fd"
+        etree.SubElement(system, "nvram").text = "/nvram/variables.fd"
     disk = etree.SubElement(etree.SubElement(made, "devices"), "disk", type="file", device="disk")
     etree.SubElement(disk, "driver", name="qemu", type="qcow2")
     etree.SubElement(disk, "source", file="/images/disk.qcow2")
@@ -61,7 +67,7 @@ def _plain(name: str) -> list[etree._Element]:
     return list(made)
 
 
-def _snapshot(snapshot: Snapshot, vm: str, *, current: bool) -> etree._Element:
+def _snapshot(snapshot: Snapshot, vm: str, *, current: bool, uefi: bool) -> etree._Element:
     made = etree.Element(f"{{{NAMESPACE}}}domainsnapshot")
     for tag, value in (("name", snapshot.name), ("description", snapshot.description), ("state", snapshot.state)):
         etree.SubElement(made, tag).text = value
@@ -74,6 +80,7 @@ def _snapshot(snapshot: Snapshot, vm: str, *, current: bool) -> etree._Element:
     for disk in snapshot.disks:
         etree.SubElement(disks, "disk", name=disk.target, snapshot=disk.place.value)
     machine = etree.SubElement(made, "domain", type="test")
-    machine.extend(_plain(vm))
+    machine.extend(_plain(vm, uefi=uefi))
+    write_mark(machine, snapshot.title, snapshot.safety, snapshot.name)
     etree.SubElement(made, "active").text = "1" if current else "0"
     return made

@@ -157,7 +157,7 @@ def test_revert_keeps_the_current_state_first(web: User) -> None:
     web.click_node("tls")
     web.key(Key.Key_R, CTRL | SHIFT)
     dialog = web.dialog()
-    (safety,) = dialog.findChildren(QCheckBox)
+    (safety,) = [box for box in dialog.findChildren(QCheckBox) if box.isVisible()]
     assert safety.isChecked()
     name = dialog.findChild(QLineEdit).text()
     assert name.startswith("before-revert-")

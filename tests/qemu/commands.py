@@ -63,7 +63,7 @@ def refused(uri: str, *arguments: str) -> str:
     """Run a command that has to be refused; return its one sentence."""
     said = snapgui(uri, *arguments)
     assert (said.status, said.out) == (1, ""), said
-    sentences = [line for line in said.err.splitlines() if not line.startswith("snapgui: warning:")]
+    sentences = [line for line in said.err.splitlines() if not line.startswith(("snapgui: warning:", "snapgui: hint:"))]
     assert len(sentences) == 1, said.err
     return sentences[0].removeprefix("snapgui: ")
 

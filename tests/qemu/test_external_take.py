@@ -1,16 +1,13 @@
-"""External snapshots on real hypervisors: live, paused, disks only, off; progress, cancel, and files that are named."""
+"""External snapshots on real hypervisors: live, paused, disks only, off; and files that are named."""
 
 import json
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import libvirt
 import pytest
 
 from snapgui.hypervisor.connection import Connection
-from snapgui.model.errors import Cancelled, Refused
+from snapgui.model.errors import Refused
 from snapgui.model.progress import Phase, Progress
 from snapgui.model.records import Kind, KindWish, MemoryWish, Place
 from snapgui.operations import take
@@ -72,43 +69,6 @@ def test_auto_takes_what_this_libvirt_can_revert(stack: Stack, guest: Machine) -
     outcome, _ = _take(guest, TakeRequest("auto"))
     assert outcome.snapshot is not None
     assert outcome.snapshot.kind is (Kind.EXTERNAL if stack.native_external else Kind.INTERNAL)
-
-
-def _with_memory(machine: Machine, mebibytes: int, filled: int) -> None:
-    """Start the VM with more RAM, and fill a part of it with pages that have to be written."""
-    flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
-    machine.domain.setMemoryFlags(mebibytes * 1024, flags | libvirt.VIR_DOMAIN_MEM_MAXIMUM)
-    machine.domain.setMemoryFlags(mebibytes * 1024, flags)
-    machine.start()
-    double = "cat /run/part /run/part >/run/more && mv /run/more /run/part"
-    machine.channel.run(f"mount -o remount,size=90% /run; head -c 1048576 /dev/urandom >/run/part; {double}; {double}")
-    machine.channel.run(f"for n in 1 2 3 4; do {double}; done", 60)
-    machine.channel.run(f"n=64; while [ $n -lt {filled} ]; do cat /run/part >/run/fill.$n; n=$((n + 64)); done", 120)
-
-
-@pytest.mark.parametrize("at", [0.1, 0.5])
-@pytest.mark.parametrize("memory", [MemoryWish.LIVE, MemoryWish.PAUSED])
-def test_a_save_is_cancelled_and_leaves_nothing(idle_guest: Machine, memory: MemoryWish, at: float) -> None:
-    guest = idle_guest
-    _with_memory(guest, 3072, 2304)
-    cancel = threading.Event()
-    before = set(guest.directory.iterdir())
-    with Connection(guest.uri) as connection:
-        facts = read_facts(connection, guest.uuid)
-        plan = take.plan(facts, TakeRequest("never", kind=KindWish.EXTERNAL, memory=memory))
-
-        def report(progress: Progress) -> None:
-            if progress.fraction is not None and progress.fraction >= at:
-                cancel.set()
-
-        with pytest.raises(Cancelled, match="no file is left"):
-            run(plan, facts, connection, History(), report, cancel)
-    assert guest.domain.snapshotNum() == 0
-    assert set(guest.directory.iterdir()) == before
-    counter = guest.channel.counter()
-    deadline = time.monotonic() + 20
-    while guest.channel.counter() == counter:
-        assert time.monotonic() < deadline
 
 
 def test_the_plan_names_every_file_before(guest: Machine) -> None:

@@ -65,7 +65,8 @@ class Stack:
     `native_external`, whether this libvirt can revert to external snapshots; `directory`, all its files.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, settings: str = "") -> None:
+        """Start the daemon; `settings` are lines for its qemu.conf."""
         _remove_abandoned()
         self.name = name
         self.directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
@@ -73,7 +74,7 @@ class Stack:
         self.images = self.directory / "images"
         self.socket = self.directory / "run" / "libvirt-sock"
         self.uri = f"qemu:///system?socket={self.socket}"
-        self._write_configuration()
+        self._write_configuration(settings)
         self._namespace = self._start_namespace()
         try:
             self._wait_for_daemon()
@@ -123,13 +124,13 @@ class Stack:
         _remove(self.directory)
         self._lock.close()
 
-    def _write_configuration(self) -> None:
+    def _write_configuration(self, settings: str) -> None:
         for name in ("etc/qemu", "etc/secrets", "etc/storage", "run", "lib", "log", "cache", "images"):
             (self.directory / name).mkdir(parents=True)
         self.directory.chmod(0o755)
         (self.directory / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF.format(state=self.directory, host=uuid4()))
         (self.directory / "etc/qemu.conf").write_text(
-            QEMU_CONF.format(user=os.getuid(), group=os.getgid(), own=int(os.getuid() != 0))
+            QEMU_CONF.format(user=os.getuid(), group=os.getgid(), own=int(os.getuid() != 0)) + settings
         )
 
     def _start_namespace(self) -> subprocess.Popen[bytes]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from snapgui.model.records import Capabilities, Directory, Disk, Machine, PauseReason, Vm, VmState
+from snapgui.model.records import Capabilities, Directory, Disk, Machine, PauseReason, Place, Vm, VmState
 from snapgui.model.tree import SnapshotTree
 from snapgui.operations.facts import Facts
 from tests.unit.trees import files_of, image_after, tree
@@ -54,8 +54,14 @@ def facts(
 
 
 def running_on(known: SnapshotTree) -> Machine:
-    """Return the machine whose disk is the image that is written to after the current snapshot."""
-    return replace(MACHINE, disks=(replace(DISK, source=image_after(known, known.current, DISK.source)),))
+    """Return the machine whose disk is the image that is written to after the current snapshot.
+
+    Where that is frozen by now, the VM came there by a revert, which makes another image.
+    """
+    source = image_after(known, known.current, DISK.source)
+    frozen = {disk.source for found in known for disk in found.disks if disk.place is Place.EXTERNAL}
+    source = f"{source}.now" if source in frozen else source
+    return replace(MACHINE, disks=(replace(DISK, source=source),))
 
 
 def place(known: SnapshotTree, machine: Machine) -> Directory:

@@ -125,12 +125,12 @@ def test_which_disks_the_guest_can_change(disk: Disk, writable: bool) -> None:
 @pytest.mark.parametrize(("title", "safety"), [(None, False), ("t", False), (None, True), ("<&>\"'", True)])
 def test_a_mark_is_read_back_as_it_was_written(title: str | None, safety: bool) -> None:
     domain = etree.fromstring("<domain><metadata><o:x xmlns:o='urn:other'/></metadata></domain>")
-    write_mark(domain, "before", safety=not safety)
-    write_mark(domain, title, safety)
+    write_mark(domain, "before", not safety, "name")
+    write_mark(domain, title, safety, "name")
     again = etree.fromstring(etree.tostring(domain))
-    assert read_mark(again) == (title, safety)
+    assert read_mark(again, "name") == (title, safety)
     assert again.find("metadata/{urn:other}x") is not None
 
 
 def test_no_domain_has_no_mark() -> None:
-    assert read_mark(None) == (None, False)
+    assert read_mark(None, "name") == (None, False)

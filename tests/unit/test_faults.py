@@ -74,6 +74,12 @@ def test_a_full_disk_is_named(message: str) -> None:
     assert "may be full" in str(found.text)
 
 
+def test_a_chain_that_is_too_long_is_named() -> None:
+    found = fault(error(1, "internal error: failed to parse JSON: nesting too deep"))
+    assert isinstance(found, Broken)
+    assert "cannot start a VM on so many external snapshots" in str(found.text)
+
+
 def test_only_libvirt_errors_are_translated() -> None:
     with pytest.raises(Gone) as raised, translated():
         raise error(42, "Domain not found")

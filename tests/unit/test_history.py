@@ -143,3 +143,75 @@ def test_the_file_is_for_its_owner_only() -> None:
     directory = Path(os.environ["XDG_STATE_HOME"]) / "snapgui"
     assert (directory / "history.sqlite3").is_file()
     assert directory.stat().st_mode & 0o077 == 0
+
+
+def reverting(history: History, *, outcome: str | None = None, safety: str = "", begun: bool = True) -> None:
+    """Write down a revert that took a safety snapshot or not, began to go back or not, and ended or not."""
+    plan = plan_revert(facts(), RevertRequest("base", safety=False))
+    job = history.begin(URI, plan)
+    if safety:
+        history.keep_safety(job, safety)
+    if begun:
+        history.begin_step(job, 1, plan.steps[-1])
+    if outcome is not None:
+        history.end(job, outcome, "")
+
+
+def kept_by_last_revert(history: History) -> str | None:
+    """Close the history; return the safety snapshot of its last revert."""
+    past = history.last_revert(facts().vm.uuid)
+    history.close()
+    assert past is not None
+    return past.safety
+
+
+def test_the_last_revert_is_the_latest_one() -> None:
+    history = History()
+    reverting(history, outcome="done", safety="first")
+    reverting(history, outcome="done", safety="second")
+    assert kept_by_last_revert(history) == "second"
+
+
+def test_a_later_revert_without_safety_hides_the_one_before() -> None:
+    history = History()
+    reverting(history, outcome="done", safety="first")
+    reverting(history, outcome="done")
+    assert kept_by_last_revert(history) is None
+
+
+def test_a_cancelled_revert_does_not_count() -> None:
+    history = History()
+    reverting(history, outcome="done", safety="first")
+    reverting(history, outcome="cancelled", safety="second", begun=False)
+    assert kept_by_last_revert(history) == "first"
+
+
+@pytest.mark.parametrize("outcome", ["failed", None])
+def test_a_revert_that_was_stopped_before_it_went_back_does_not_count(outcome: str | None) -> None:
+    history = History()
+    reverting(history, outcome="done", safety="first")
+    reverting(history, outcome=outcome, begun=False)
+    assert kept_by_last_revert(history) == "first"
+
+
+@pytest.mark.parametrize("outcome", ["failed", None])
+def test_a_revert_that_failed_or_was_killed_on_the_way_counts(outcome: str | None) -> None:
+    history = History()
+    reverting(history, outcome="done", safety="first")
+    reverting(history, outcome=outcome, safety="second")
+    assert kept_by_last_revert(history) == "second"
+
+
+def test_a_killed_revert_that_kept_nothing_hides_the_one_before() -> None:
+    history = History()
+    reverting(history, outcome="done", safety="first")
+    reverting(history)
+    assert kept_by_last_revert(history) is None
+
+
+def test_without_any_revert_there_is_no_last(take: Plan) -> None:
+    history = History()
+    history.begin(URI, take)
+    past = history.last_revert(take.vm_uuid)
+    history.close()
+    assert past is None

@@ -189,3 +189,92 @@ def test_a_snapshot_name_that_is_no_text_is_read(image: Path) -> None:
     qemu_img("snapshot", "-c", "NAME", image)
     content = image.read_bytes().replace(b"NAME", b"\xff\xfe\x00\x1b")
     assert len(read_head(Bytes(content)).snapshots) == 1
+
+
+# extensions of the header
+
+BACKING_FORMAT = 0xE2792ACA
+
+
+def crafted(extensions: bytes, *, version: int = 3, backing: str = "base", header: int = 104) -> Bytes:
+    """An image without snapshots: header, extensions, the base's name right behind them, and then nothing."""
+    place = (header if version == 3 else 72) + len(extensions)
+    name = backing.encode()
+    fields = (b"QFI\xfb", version, place if name else 0, len(name), 16, MIB, 0, 0, 0, 0, 0, 0, 0)
+    start = struct.pack(">4sIQIIQIIQQIIQ", *fields)
+    if version == 3:
+        start += struct.pack(">QQQII", 0, 0, 0, 4, header).ljust(header - 72, b"\0")
+    return Bytes(start + extensions + name)
+
+
+def extension(kind: int, content: bytes) -> bytes:
+    return struct.pack(">II", kind, len(content)) + content + b"\0" * (-len(content) % 8)
+
+
+END = extension(0, b"")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("base_format", ["qcow2", "raw", ""])
+def test_the_format_of_the_base_is_read(version: int, base_format: str) -> None:
+    head = read_head(crafted(extension(BACKING_FORMAT, base_format.encode()) + END, version=version))
+    assert (head.backing_file, head.backing_format) == ("base", base_format)
+
+
+@pytest.mark.parametrize("base_format", ["qcow2", "raw"])
+@pytest.mark.parametrize("compat", ["0.10", "1.1"])
+def test_the_format_that_qemu_img_wrote_is_read(tmp_path: Path, image: Path, base_format: str, compat: str) -> None:
+    overlay = tmp_path / "overlay.qcow2"
+    qemu_img("create", "-f", "qcow2", "-o", f"compat={compat}", "-b", image, "-F", base_format, overlay)
+    with LocalFile(overlay) as source:
+        assert read_head(source).backing_format == base_format
+
+
+def test_extensions_of_another_sort_are_passed_over() -> None:
+    many = b"".join(extension(kind, b"x" * kind) for kind in range(1, 20))
+    assert read_head(crafted(many + extension(BACKING_FORMAT, b"qcow2") + END)).backing_format == "qcow2"
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("extensions", [b"", extension(BACKING_FORMAT, b"qcow2")])
+def test_where_the_name_of_the_base_begins_the_extensions_end(version: int, extensions: bytes) -> None:
+    """Old versions of QEMU wrote no end mark; the name must not be taken for an extension."""
+    head = read_head(crafted(extensions, version=version, backing="/images/base"))
+    assert (head.backing_file, head.backing_format) == ("/images/base", "qcow2" if extensions else "")
+
+
+def test_what_stands_behind_the_end_mark_is_no_extension() -> None:
+    assert read_head(crafted(END + extension(BACKING_FORMAT, b"raw"))).backing_format == ""
+
+
+@pytest.mark.parametrize("size", [1000, 2**16 + 1, 2**31, 2**32 - 1])
+def test_the_size_of_an_extension_is_not_believed(size: int) -> None:
+    with pytest.raises(ImageError):
+        read_head(crafted(struct.pack(">II", BACKING_FORMAT, size) + b"raw\0\0\0\0\0"))
+
+
+@pytest.mark.parametrize("length", [2**31, 2**32 - 1])
+def test_a_header_that_claims_to_be_longer_than_the_image_has_no_extensions(length: int) -> None:
+    content = bytearray(crafted(extension(BACKING_FORMAT, b"raw") + END).content)
+    content[100:104] = struct.pack(">I", length)
+    assert read_head(Bytes(bytes(content))).backing_format == ""
+
+
+def test_the_extensions_are_not_read_for_ever() -> None:
+    endless = Bytes(crafted(extension(1, b"") * 8000, backing="").content)
+    reads: list[int] = []
+    read = endless.read
+    endless.read = lambda offset, length: (reads.append(offset), read(offset, length))[1]  # type: ignore[method-assign]
+    assert read_head(endless).backing_format == ""
+    assert len(reads) < 100
+
+
+@given(st.binary(max_size=300))
+def test_any_extensions_end_in_an_answer_or_an_image_error(extensions: bytes) -> None:
+    for version in (2, 3):
+        ask_everything(crafted(extensions, version=version).content)
+
+
+@given(cut=st.integers(0, 200))
+def test_truncated_extensions_end_in_an_answer_or_an_image_error(cut: int) -> None:
+    ask_everything(crafted(extension(7, b"x" * 50) + extension(BACKING_FORMAT, b"qcow2") + END).content[:cut])

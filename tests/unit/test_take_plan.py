@@ -193,7 +193,7 @@ def test_the_test_driver_has_no_disks_to_complain_about() -> None:
 def test_several_reasons_are_all_told() -> None:
     machine = replace(UEFI, disks=(replace(DISK, format="raw", shareable=True),), blocked_devices=("9p",))
     codes = [code for code, _ in found(facts("e!*", machine=machine, free=0))]
-    assert codes == ["raw-disk", "shared-disk", "uefi-old-libvirt", "device-state", "mixed-kinds", "space"]
+    assert codes == ["raw-disk", "shared-disk", "uefi-old-libvirt", "device-state", "mixed-kinds", "own-base", "space"]
 
 
 @pytest.mark.parametrize("capabilities", [OLD_LIBVIRT, NEW_LIBVIRT])

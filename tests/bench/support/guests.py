@@ -16,9 +16,9 @@ STACKS = (installed(), BACKPORTS)
 
 
 @contextmanager
-def stack(name: str) -> Iterator[Stack]:
-    """Run a private daemon of one libvirt version."""
-    running = Stack(name)
+def stack(name: str, settings: str = "") -> Iterator[Stack]:
+    """Run a private daemon of one libvirt version, with `settings` in its qemu.conf."""
+    running = Stack(name, settings)
     try:
         yield running
     finally:
