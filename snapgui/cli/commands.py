@@ -8,16 +8,18 @@ from pathlib import Path
 
 from snapgui.cli.interruption import Interruption
 from snapgui.cli.output import Console, finding_record, findings_text, plan_record, plan_text
-from snapgui.cli.records import snapshot_record, tree_record, vm_record
-from snapgui.cli.treetext import tree_lines
+from snapgui.cli.records import lineage_record, snapshot_record, tree_record, vm_record
+from snapgui.cli.treetext import lineage_lines, tree_lines
 from snapgui.hypervisor import inventory, snapshots
 from snapgui.hypervisor.connection import Connection, default_uri
 from snapgui.model.errors import Broken, Refused
 from snapgui.model.plan import Plan, Remedy
 from snapgui.model.records import KindWish, MemoryWish, Snapshot, Then
 from snapgui.model.text import QT_TRANSLATE_NOOP
+from snapgui.operations import clone as cloning
 from snapgui.operations import delete as deleting
 from snapgui.operations import edit as editing
+from snapgui.operations import flatten as flattening
 from snapgui.operations import mend as mending
 from snapgui.operations import revert as reverting
 from snapgui.operations import take as taking
@@ -26,9 +28,11 @@ from snapgui.operations.choice import choose
 from snapgui.operations.doctor import examine
 from snapgui.operations.facts import Facts, read_changed, read_facts
 from snapgui.operations.history import Experience, History
+from snapgui.operations.lineage import read_lineage
 from snapgui.operations.outcome import Outcome
 from snapgui.operations.pipeline import run
 from snapgui.operations.safety import prune_request
+from snapgui.operations.surroundings import read_surroundings
 
 DONE, FAILED = 0, 1
 _POLL_S = 0.2
@@ -54,6 +58,14 @@ def tree(options: argparse.Namespace, console: Console) -> int:
         found = snapshots.read_tree(connection, vm_uuid)
         changed = read_changed(connection, vm, found, inventory.read_current_machine(connection, vm_uuid))
     console.result(tree_record(vm, found, changed=changed), "\n".join(tree_lines(vm, found, changed)))
+    return DONE
+
+
+def lineage(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui lineage``."""
+    with _connection(options) as connection:
+        found = read_lineage(connection)
+    console.result(lineage_record(found), "\n".join(lineage_lines(found)) or "No images.")
     return DONE
 
 
@@ -147,6 +159,36 @@ def undo(options: argparse.Namespace, console: Console) -> int:
         history.close()
 
 
+def clone(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui clone VM[@SNAPSHOT] NEWNAME``."""
+    full = True if options.full else False if options.linked else None
+
+    def make_plan(connection: Connection, facts: Facts, snapshot: str | None) -> Plan:
+        around = read_surroundings(connection, facts, options.pool or "")
+        request = cloning.CloneRequest(
+            options.name or " ", snapshot, full, start=options.start, connected=not options.no_network
+        )
+        return cloning.plan(facts, around, request)
+
+    def show(facts: Facts, outcome: Outcome) -> None:
+        record = {"vm": {"name": options.name, "uuid": outcome.clone_uuid}, "files": list(outcome.files)}
+        console.result(record, f"Cloned {facts.vm.name} as {options.name}: {outcome.text}.")
+
+    with _connection(options) as connection:
+        vm_uuid, snapshot = connection.find_with_snapshot(options.vm)
+        facts = read_facts(connection, vm_uuid)
+        return _carry_out(options, console, connection, facts, make_plan(connection, facts, snapshot), show)
+
+
+def flatten(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui flatten VM``."""
+
+    def show(facts: Facts, outcome: Outcome) -> None:
+        console.result({"vm": vm_record(facts.vm)}, f"{facts.vm.name} depends on no other image now: {outcome.text}.")
+
+    return _change(options, console, flattening.plan, show)
+
+
 def doctor(options: argparse.Namespace, console: Console) -> int:
     """``snapgui doctor VM``."""
     if options.fix is not None:
@@ -196,16 +238,25 @@ def _change(
 ) -> int:
     with _connection(options) as connection:
         facts = read_facts(connection, connection.find(options.vm))
-        plan = make_plan(facts)
-        if getattr(options, "dry_run", False):
-            console.result(plan_record(plan), plan_text(plan))
-            return FAILED if plan.blockers else DONE
-        if plan.blockers:
-            console.hint(plan.blockers[0])
-            raise Refused(plan.blockers[0].text)
-        console.warnings(plan)
-        outcome = _run_patiently(plan, facts, connection, console)
-        show(facts, outcome)
+        return _carry_out(options, console, connection, facts, make_plan(facts), show)
+
+
+def _carry_out(
+    options: argparse.Namespace,
+    console: Console,
+    connection: Connection,
+    facts: Facts,
+    plan: Plan,
+    show: Callable[[Facts, Outcome], None],
+) -> int:
+    if getattr(options, "dry_run", False):
+        console.result(plan_record(plan), plan_text(plan))
+        return FAILED if plan.blockers else DONE
+    if plan.blockers:
+        console.hint(plan.blockers[0])
+        raise Refused(plan.blockers[0].text)
+    console.warnings(plan)
+    show(facts, _run_patiently(plan, facts, connection, console))
     return DONE
 
 

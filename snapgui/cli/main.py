@@ -61,11 +61,14 @@ def _command(options: argparse.Namespace, interruption: Interruption) -> int:
     verbs: dict[str, Verb] = {
         "list": commands.list_vms,
         "tree": commands.tree,
+        "lineage": commands.lineage,
         "take": commands.take,
         "edit": commands.edit,
         "revert": commands.revert,
         "delete": commands.delete,
         "doctor": commands.doctor,
+        "clone": commands.clone,
+        "flatten": commands.flatten,
         "undo": commands.undo,
         "prune": commands.prune,
         "demo": commands.demo,
@@ -93,6 +96,8 @@ def parser() -> argparse.ArgumentParser:
     _add_edit(verbs)
     _add_revert(verbs)
     _add_delete(verbs)
+    _add_clone(verbs)
+    _add_flatten(verbs)
     _add_doctor(verbs)
     _add_undo(verbs)
     _add_prune(verbs)
@@ -117,6 +122,8 @@ class _Parser(argparse.ArgumentParser):
 def _add_reading(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     listing = verbs.add_parser("list", help="list the VMs")
     listing.add_argument("--json", action="store_true", help="print JSON")
+    lineage = verbs.add_parser("lineage", help="print which image is layered on which, and who uses it")
+    lineage.add_argument("--json", action="store_true", help="print JSON")
     tree = verbs.add_parser("tree", help="print the snapshot tree of a VM")
     tree.add_argument("vm", metavar="VM", help="name or UUID")
     tree.add_argument("--json", action="store_true", help="print JSON")
@@ -179,6 +186,25 @@ def _add_delete(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     below.add_argument("--with-children", action="store_true", help="and all snapshots below them")
     below.add_argument("--children-only", action="store_true", help="only the snapshots below them")
     _add_changing(delete)
+
+
+def _add_clone(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    clone = verbs.add_parser("clone", help="make another VM of a snapshot or of the current state")
+    clone.add_argument("vm", metavar="VM[@SNAPSHOT]", help="name or UUID, and a snapshot")
+    clone.add_argument("name", metavar="NEWNAME")
+    how = clone.add_mutually_exclusive_group()
+    how.add_argument("--linked", action="store_true", help="on top of the source's images, without copying")
+    how.add_argument("--full", action="store_true", help="a copy that depends on nothing")
+    clone.add_argument("--start", action="store_true", help="start the clone")
+    clone.add_argument("--no-network", action="store_true", help="leave its network cables unplugged")
+    clone.add_argument("--pool", metavar="POOL", help="where its images go (default: beside the source's)")
+    _add_changing(clone)
+
+
+def _add_flatten(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    flatten = verbs.add_parser("flatten", help="make a linked clone independent of the images below")
+    flatten.add_argument("vm", metavar="VM", help="name or UUID")
+    _add_changing(flatten)
 
 
 def _add_doctor(verbs: "argparse._SubParsersAction[_Parser]") -> None:

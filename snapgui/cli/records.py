@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from snapgui.model.lineage import Lineage
 from snapgui.model.records import Snapshot, Vm
 from snapgui.model.tree import SnapshotTree
 
@@ -34,6 +35,21 @@ def tree_record(vm: Vm, tree: SnapshotTree, *, changed: bool | None) -> dict[str
         "current": tree.current,
         "changed": changed,
         "snapshots": [snapshot_record(s, current=s.name == tree.current, parent=tree.parent(s.name)) for s in tree],
+    }
+
+
+def lineage_record(lineage: Lineage) -> dict[str, object]:
+    """Return every image with what it is layered on and who uses it, sorted by path."""
+    return {
+        "images": [
+            {
+                "path": image.path,
+                "format": image.format,
+                "base": image.base,
+                "used_by": [{"vm": use.vm, "target": use.target, "snapshot": use.snapshot} for use in image.used_by],
+            }
+            for _, image in sorted(lineage.images.items())
+        ]
     }
 
 

@@ -132,6 +132,14 @@ class Connection:
             QT_TRANSLATE_NOOP("errors", "There is no VM “{name}” on {uri}.").format(name=name_or_uuid, uri=self.uri)
         )
 
+    def find_with_snapshot(self, text: str) -> tuple[str, str | None]:
+        """Return (UUID, snapshot's name or None) for ``VM`` or ``VM@SNAPSHOT``; both names may hold an “@”."""
+        places = [place for place, char in enumerate(text) if char == "@"]
+        for vm, name in ((text, None), *((text[:place], text[place + 1 :]) for place in places)):
+            with contextlib.suppress(Gone):
+                return self.find(vm), name
+        return self.find(text), None
+
     def capabilities(self) -> Capabilities:
         """Return versions and abilities. ``external_revert`` exists since libvirt 9.9."""
         with translated():

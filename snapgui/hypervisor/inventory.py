@@ -109,6 +109,13 @@ def start(connection: Connection, vm_uuid: str) -> None:
         domain.create()
 
 
+def start_paused(connection: Connection, vm_uuid: str) -> None:
+    """Start a VM that is off without letting its guest run."""
+    domain = connection.domain(vm_uuid)
+    with translated():
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+
+
 def discard_saved_state(connection: Connection, vm_uuid: str) -> None:
     """Remove the saved state that a VM would wake up from."""
     domain = connection.domain(vm_uuid)

@@ -1,16 +1,15 @@
 """The file with a VM's UEFI variables: from raw to qcow2, through libvirt's storage pools alone."""
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
-from uuid import uuid4
 
 import libvirt
 from lxml import etree
 
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.faults import translated
+from snapgui.hypervisor.pools import pool_at
 from snapgui.hypervisor.xml import parse
 from snapgui.model.errors import Refused
 from snapgui.model.text import QT_TRANSLATE_NOOP
@@ -34,7 +33,7 @@ def use_qcow2(connection: Connection, vm_uuid: str) -> None:
     if element is None or not path:
         raise Refused(QT_TRANSLATE_NOOP("errors", "The VM has no file with UEFI variables yet; start it once."))
     new = qcow2_path(path)
-    with _pool_at(connection, str(PurePosixPath(path).parent)) as pool:
+    with pool_at(connection, str(PurePosixPath(path).parent)) as pool:
         volume = _copy(pool, PurePosixPath(path).name, PurePosixPath(new).name)
         try:
             element.text = new
@@ -60,26 +59,3 @@ def _copy(pool: Any, name: str, new: str) -> Any:
         etree.SubElement(target, "format", type="qcow2")
         etree.SubElement(etree.SubElement(target, "permissions"), "mode").text = "0600"
         return pool.createXMLFrom(etree.tostring(wanted, encoding="unicode"), source, 0)
-
-
-@contextlib.contextmanager
-def _pool_at(connection: Connection, directory: str) -> Iterator[Any]:
-    """Lend the pool of a directory, or one that exists only meanwhile."""
-    try:
-        pool = connection.libvirt.storagePoolLookupByTargetPath(directory)
-        pool.refresh(0)
-    except libvirt.libvirtError:
-        pool = None
-    if pool is not None:
-        yield pool
-        return
-    wanted = etree.Element("pool", type="dir")
-    etree.SubElement(wanted, "name").text = f"snapgui-{uuid4()}"
-    etree.SubElement(etree.SubElement(wanted, "target"), "path").text = directory
-    with translated():
-        pool = connection.libvirt.storagePoolCreateXML(etree.tostring(wanted, encoding="unicode"), 0)
-    try:
-        yield pool
-    finally:
-        with contextlib.suppress(libvirt.libvirtError):
-            pool.destroy()

@@ -10,7 +10,10 @@ from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.domain_xml import NAMESPACE
 from snapgui.hypervisor.faults import translated
 from snapgui.hypervisor.snapshot_xml import edited, new_external, new_internal, read_snapshot
+from snapgui.hypervisor.xml import dump, parse
+from snapgui.model.errors import Broken
 from snapgui.model.records import DiskRequest, Snapshot, Then
+from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.model.tree import SnapshotTree
 
 Fingerprint = tuple[tuple[str, ...], str | None]
@@ -57,6 +60,19 @@ def snapshot_xml(connection: Connection, vm_uuid: str, name: str) -> str:
     with translated():
         text: str = handle.getXMLDesc(0)
         return text
+
+
+def machine_xml(connection: Connection, vm_uuid: str, name: str) -> str:
+    """Return the ``<domain>`` document of the VM as it was at a snapshot, with passwords."""
+    handle = _handle(connection, vm_uuid, name)
+    with translated():
+        root = parse(handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE))
+    domain = root.find("inactiveDomain")
+    domain = root.find("domain") if domain is None else domain
+    if domain is None:
+        raise Broken(QT_TRANSLATE_NOOP("errors", "The snapshot does not say how the VM was configured."))
+    domain.tag = "domain"
+    return dump(domain)
 
 
 def take_internal(connection: Connection, vm_uuid: str, name: str, description: str) -> Snapshot:

@@ -1,11 +1,14 @@
 """The bytes of image files through libvirt's volumes: for files of other machines, or that this user cannot read."""
 
 import contextlib
+from dataclasses import dataclass
 from typing import Any
 
 import libvirt
+from lxml import etree
 
 from snapgui.hypervisor.connection import Connection
+from snapgui.hypervisor.xml import attribute, parse
 
 
 class VolumeStream:
@@ -40,14 +43,6 @@ def _append(_stream: Any, chunk: bytes, received: bytearray) -> int:
     return 0
 
 
-def path_of(connection: Connection, pool: str, name: str) -> str:
-    """Return the path of a pool's file, or an empty text where there is none."""
-    with contextlib.suppress(libvirt.libvirtError):
-        path: str = connection.libvirt.storagePoolLookupByName(pool).storageVolLookupByName(name).path()
-        return path
-    return ""
-
-
 def _length(volume: Any) -> int:
     """Return the length of the image file itself: ``capacity`` in a volume's XML is that of the disk within."""
     info = volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)
@@ -60,3 +55,44 @@ def open_volume(connection: Connection, path: str) -> VolumeStream | None:
         return VolumeStream(connection, connection.libvirt.storageVolLookupByPath(path))
     except libvirt.libvirtError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One file of a storage pool, as libvirt describes it."""
+
+    path: str
+    pool: str
+    format: str = ""
+    base: str = ""
+    base_format: str = ""
+
+
+def list_volumes(connection: Connection) -> tuple[Volume, ...]:
+    """Return the files of all active pools; what vanishes meanwhile is left out."""
+    found = []
+    with contextlib.suppress(libvirt.libvirtError):
+        for pool in connection.libvirt.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
+            with contextlib.suppress(libvirt.libvirtError):
+                for volume in pool.listAllVolumes(0):
+                    with contextlib.suppress(libvirt.libvirtError):
+                        found.append(_volume(pool.name(), parse(volume.XMLDesc(0))))
+    return tuple(found)
+
+
+def _volume(pool: str, root: etree._Element) -> Volume:
+    return Volume(
+        path=root.findtext("target/path") or "",
+        pool=pool,
+        format=attribute(root, "target/format", "type"),
+        base=root.findtext("backingStore/path") or "",
+        base_format=attribute(root, "backingStore/format", "type"),
+    )
+
+
+def path_of(connection: Connection, pool: str, name: str) -> str:
+    """Return the path of a pool's file, or an empty text where there is none."""
+    with contextlib.suppress(libvirt.libvirtError):
+        path: str = connection.libvirt.storagePoolLookupByName(pool).storageVolLookupByName(name).path()
+        return path
+    return ""

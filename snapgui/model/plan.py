@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from snapgui.model.progress import Phase
-from snapgui.model.records import DiskRequest, Kind, Then
+from snapgui.model.records import DiskRequest, ImageCopy, Kind, NewVm, Then
 from snapgui.model.text import Text
 
 
@@ -40,6 +40,15 @@ class Finding:
     leave_out: str = ""
 
 
+class Road(StrEnum):
+    """How the images of a clone are made."""
+
+    LAYER = "layer"
+    POOL = "pool"
+    LOCAL = "local"
+    BACKUP = "backup"
+
+
 class Verb(StrEnum):
     """What one step does to the hypervisor."""
 
@@ -54,6 +63,10 @@ class Verb(StrEnum):
     START = "start"
     DISCARD = "discard"
     CONVERT_NVRAM = "convert-nvram"
+    COPY = "copy"
+    DEFINE = "define"
+    START_CLONE = "start-clone"
+    FLATTEN = "flatten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,9 @@ class Step:
     disks: tuple[DiskRequest, ...] = ()
     live: bool = False
     quiesce: bool = False
+    road: Road = Road.LAYER
+    copies: tuple[ImageCopy, ...] = ()
+    new_vm: NewVm | None = None
 
 
 class Operation(StrEnum):
@@ -93,6 +109,8 @@ class Operation(StrEnum):
     EDIT = "edit"
     UNDO = "undo"
     MEND = "mend"
+    CLONE = "clone"
+    FLATTEN = "flatten"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class Phase(StrEnum):
     DELETE = "delete"
     RECORD = "record"
     SCREEN = "screen"
+    COPY = "copy"
 
     @property
     def text(self) -> Text:
@@ -49,6 +50,7 @@ _WORDS = {
     Phase.START: QT_TRANSLATE_NOOP("phase", "Start guest"),
     Phase.DELETE: QT_TRANSLATE_NOOP("phase", "Delete"),
     Phase.RECORD: QT_TRANSLATE_NOOP("phase", "Record"),
+    Phase.COPY: QT_TRANSLATE_NOOP("phase", "Copy disks"),
     Phase.SCREEN: QT_TRANSLATE_NOOP("phase", "Look at screen"),
 }
 

@@ -125,6 +125,28 @@ class DiskRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageCopy:
+    """A new image for one disk of a clone, made from ``source`` or from the snapshot ``inside`` it."""
+
+    target: str
+    source: str
+    format: str
+    file: str
+    inside: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewVm:
+    """What is new about a clone, beside its images. ``connected``: whether its network cables are plugged in."""
+
+    name: str
+    uuid: str
+    macs: tuple[str, ...] = ()
+    nvram: str = ""
+    connected: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Directory:
     """A place for files of snapshots: what lies there, how many bytes are free, and whether files can be made there.
 

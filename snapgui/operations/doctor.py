@@ -41,7 +41,7 @@ def take_findings(facts: Facts, choice: Choice, *, quiesce: bool = False) -> tup
         *_mixing_findings(facts, choice),
         *_quiesce_findings(facts, choice, quiesce=quiesce),
         *own_base_findings(facts),
-        *_busy_findings(facts),
+        *busy_findings(facts),
         *_file_findings(facts, choice),
         *_space_findings(facts, choice),
         *_saved_state_findings(facts),
@@ -434,7 +434,8 @@ def _too_little(path: str, free: int, needed: int) -> Finding:
     return blocker("space", text, fix)
 
 
-def _busy_findings(facts: Facts) -> Iterator[Finding]:
+def busy_findings(facts: Facts) -> Iterator[Finding]:
+    """Return what is being done to the VM's disks right now."""
     for target in facts.block_jobs:
         text = QT_TRANSLATE_NOOP("doctor", "Disk {target} is being copied or merged right now.")
         yield blocker(

@@ -22,6 +22,7 @@ class Outcome:
     saved_bytes: int | None = None
     deleted: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    clone_uuid: str = ""
 
     @property
     def text(self) -> Text:

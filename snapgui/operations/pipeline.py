@@ -11,7 +11,7 @@ from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.progress import Progress
 from snapgui.model.records import VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
-from snapgui.operations import delete, edit, mend, revert, take
+from snapgui.operations import clone, delete, edit, flatten, mend, revert, take
 from snapgui.operations.facts import Facts
 from snapgui.operations.history import History
 from snapgui.operations.lanes import only_one
@@ -28,6 +28,10 @@ _PERFORM: dict[Verb, Callable[[Step, Task], None]] = {
     Verb.START: mend.start,
     Verb.DISCARD: mend.discard,
     Verb.CONVERT_NVRAM: mend.convert_nvram,
+    Verb.COPY: clone.copy,
+    Verb.DEFINE: clone.define,
+    Verb.START_CLONE: clone.start,
+    Verb.FLATTEN: flatten.perform,
 }
 
 
@@ -62,6 +66,7 @@ def run(
                 task.position = position
                 _run_step(step, task, history, job)
         except SnapguiError as error:
+            clone.roll_back(task)
             outcome = "cancelled" if isinstance(error, Cancelled) else "failed"
             history.end(job, outcome, str(error.text), error.detail, seconds=task.elapsed_s)
             raise
@@ -145,5 +150,6 @@ def _outcome(task: Task) -> Outcome:
         guest_paused_s=task.paused_s,
         saved_bytes=task.saved_bytes,
         deleted=tuple(task.deleted),
-        files=task.files,
+        files=(*task.files, *task.made),
+        clone_uuid=task.defined,
     )

@@ -33,6 +33,8 @@ class Task:
     taken: Snapshot | None = None
     safety: Snapshot | None = None
     deleted: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    defined: str = ""
 
     @property
     def vm_uuid(self) -> str:

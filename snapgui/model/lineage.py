@@ -1,0 +1,83 @@
+"""Which image is layered on which, across all VMs of a hypervisor, and who uses each."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+DEEPEST = 200
+"""Images in one chain; more is a cycle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A VM's disk that an image belongs to: ``snapshot`` is the one that froze it, None for the current state."""
+
+    vm: str
+    vm_uuid: str
+    target: str
+    snapshot: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image file: its format, the image below it, and the disks that it belongs to directly."""
+
+    path: str
+    format: str = ""
+    base: str | None = None
+    used_by: tuple[Use, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """A VM whose disk is layered on an image of another one: ``snapshot`` of that one, or its current state."""
+
+    vm: str
+    vm_uuid: str
+    target: str
+    source: str
+    source_uuid: str
+    snapshot: str | None
+    base: str
+
+
+class Lineage:
+    """All images, by path. A value that is replaced, never changed."""
+
+    def __init__(self, images: Iterable[Image] = ()) -> None:
+        self.images: Mapping[str, Image] = MappingProxyType({image.path: image for image in images})
+
+    def chain(self, path: str | None) -> Iterator[Image]:
+        """Yield an image and its bases, as far as they are known."""
+        seen: set[str] = set()
+        while path is not None and path in self.images and path not in seen and len(seen) < DEEPEST:
+            seen.add(path)
+            yield self.images[path]
+            path = self.images[path].base
+
+    def clones(self) -> tuple[Clone, ...]:
+        """Return every VM disk that is layered on an image of another VM, with the nearest such image."""
+        now = ((image, use) for image in self.images.values() for use in image.used_by if use.snapshot is None)
+        found = [clone for image, use in now if (clone := self._clone(image, use)) is not None]
+        return tuple(sorted(found, key=lambda clone: (clone.vm.casefold(), clone.vm_uuid, clone.target)))
+
+    def clones_on(self, paths: Iterable[str], vm_uuid: str) -> dict[str, tuple[str, ...]]:
+        """Return the names of other VMs, by the image of these that they read."""
+        wanted = set(paths)
+        found: dict[str, dict[str, None]] = {}
+        for image in self.images.values():
+            for use in image.used_by:
+                if use.vm_uuid != vm_uuid:
+                    for below in self.chain(image.path):
+                        if below.path in wanted:
+                            found.setdefault(below.path, {})[use.vm] = None
+        return {path: tuple(names) for path, names in found.items()}
+
+    def _clone(self, image: Image, use: Use) -> Clone | None:
+        for below in self.chain(image.base):
+            others = [other for other in below.used_by if other.vm_uuid != use.vm_uuid]
+            if others:
+                # One that a snapshot froze is what the clone was made from; who runs on it now has moved there later.
+                other = min(others, key=lambda other: (other.snapshot is None, other.vm))
+                return Clone(use.vm, use.vm_uuid, use.target, other.vm, other.vm_uuid, other.snapshot, below.path)
+        return None
