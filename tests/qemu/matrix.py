@@ -6,6 +6,7 @@ numbers that grow. The guest hashes the first part while the file system is froz
 
 import re
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -27,7 +28,7 @@ Request = take.TakeRequest | revert.RevertRequest | delete.DeleteRequest
 SIZE, QUIET = 2 * 2**20, 2**20
 COUNTS_PER_S = 10
 PULSE = """\
-n=1
+n={first}
 while :; do
     echo $n >/run/pulse
     for disk in {disks}; do
@@ -37,6 +38,7 @@ while :; do
     usleep 50000
 done"""
 """A number a round, to one of 16 places in the last 1 MiB, of one disk after the other."""
+CD_CONTENT = b"content of a CD\n" * 2**15
 CD = """\
 <controller type='scsi' model='virtio-scsi'/>
 <disk type='file' device='cdrom'>
@@ -70,11 +72,10 @@ class Content:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the guest sees: its marker and the hash of the quiet part by disk, the hash of the CD; numbers in RAM."""
+    """What the guest sees: its marker and the hash of the quiet part by disk, and two numbers in its RAM."""
 
     marks: Mapping[str, str]
     hashes: Mapping[str, str]
-    cd: str
     counter: int
     pulse: int
 
@@ -113,7 +114,7 @@ class Cell:
     def start(self) -> None:
         """Boot the guest and let it write."""
         self.machine.start()
-        pulse = PULSE.format(disks=" ".join(self.disks))
+        pulse = PULSE.format(first=int(time.time() * 100), disks=" ".join(self.disks))
         self.machine.channel.run(f"({pulse}) >/dev/null 2>&1 & while [ ! -s /run/pulse ]; do usleep 10000; done")
 
     def write_mark(self, text: str) -> None:
@@ -138,7 +139,8 @@ class Cell:
         disks = {disk: said[disk].split() for disk in self.disks}
         counter, pulse = map(int, said["numbers"].split())
         marks, hashes = ({disk: words[number] for disk, words in disks.items()} for number in (0, 1))
-        return Seen(marks, hashes, said["cd"].split()[0] if self.cd else "", counter, pulse)
+        assert self.cd is None or said["cd"].split()[0] == sha256(CD_CONTENT).hexdigest()
+        return Seen(marks, hashes, counter, pulse)
 
     def numbers(self) -> tuple[int, int]:
         """Return what the guest counts in its RAM: the counter, and the number that goes to the disks."""
@@ -171,6 +173,7 @@ class Cell:
     def current(self) -> dict[str, Content]:
         """Read the disks as they are now, from outside; the VM has to be off."""
         assert not self.running
+        assert self.cd is None or self.cd.read_bytes() == CD_CONTENT
         disks = {disk.target: disk for disk in self.facts().machine.disks}
         return {target: self._content(disks[target].source, disks[target].format) for target in self.disks}
 
