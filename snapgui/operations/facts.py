@@ -69,7 +69,7 @@ def read_facts(connection: Connection, vm_uuid: str) -> Facts:
     tree = snapshots.read_tree(connection, vm_uuid)
     images = statistics.image_paths(machine)
     chains = _chains(connection, machine, tree)
-    based = [path for _, files_of_chain in chains for path in files_of_chain]
+    based = dict.fromkeys(path for _, files_of_chain in chains for path in files_of_chain)
     return Facts(
         uri=connection.uri,
         vm=vm,
@@ -153,7 +153,7 @@ def _memory_format(connection: Connection, tree: SnapshotTree) -> str:
 
 
 def _directories(paths: Iterable[str]) -> dict[str, None]:
-    return dict.fromkeys(str(PurePosixPath(path).parent) for path in paths)
+    return dict.fromkeys(path.rpartition("/")[0] or "/" for path in paths)
 
 
 def place_of(facts: Facts, source: str) -> Directory:
@@ -165,8 +165,9 @@ def place_of(facts: Facts, source: str) -> Directory:
 
 def is_missing(facts: Facts, path: str) -> bool:
     """Whether it is certain that a file does not exist."""
-    place = next((place for place in facts.places if place.path == str(PurePosixPath(path).parent)), None)
-    return place is not None and place.names is not None and PurePosixPath(path).name not in place.names
+    directory, _, name = path.rpartition("/")
+    place = next((place for place in facts.places if place.path == (directory or "/")), None)
+    return place is not None and place.names is not None and name not in place.names
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ COUNTS_PER_S = 10
 PULSE = """\
 n={first}
 while :; do
-    echo $n >/run/pulse
+    printf '%8d\n' $n 1<>/run/pulse
     for disk in {disks}; do
         printf '%512s' $n | dd of=/dev/$disk bs=512 seek=$((2048 + n % 16 * 128)) conv=notrunc,fsync
     done

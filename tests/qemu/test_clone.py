@@ -42,8 +42,8 @@ def cloned(machine: Machine, source: str, *options: str) -> Iterator[tuple[libvi
     finally:
         if domain.isActive():
             domain.destroy()
+        assert all(is_sound(Path(file)) for file in images(domain))
         domain.undefineFlags(UNDEFINE)
-        assert all(is_sound(Path(file)) for file in made["files"])
 
 
 def images(domain: libvirt.virDomain) -> list[str]:
