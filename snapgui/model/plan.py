@@ -115,7 +115,10 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything an operation is going to do. Plans with a blocker are never run. ``freed``: bytes, None unknown."""
+    """Everything an operation is going to do. Plans with a blocker are never run. ``freed``: bytes, None unknown.
+
+    ``target_uri`` is the hypervisor that a clone goes to, empty where it stays on that of its source.
+    """
 
     operation: Operation
     vm_uuid: str
@@ -126,6 +129,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     notes: tuple[Text, ...] = field(default=())
     freed: int | None = None
+    target_uri: str = ""
 
     @property
     def blockers(self) -> tuple[Finding, ...]:

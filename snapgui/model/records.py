@@ -137,13 +137,17 @@ class ImageCopy:
 
 @dataclass(frozen=True, slots=True)
 class NewVm:
-    """What is new about a clone, beside its images. ``connected``: whether its network cables are plugged in."""
+    """What is new about a clone, beside its images. ``connected``: whether its network cables are plugged in.
+
+    ``keep_host_devices``: whether devices of the host stay in its configuration, which the source has, too.
+    """
 
     name: str
     uuid: str
     macs: tuple[str, ...] = ()
     nvram: str = ""
     connected: bool = True
+    keep_host_devices: bool = False
 
 
 @dataclass(frozen=True, slots=True)

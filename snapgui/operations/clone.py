@@ -30,13 +30,18 @@ BASE_NAME = "base-of-{name}"
 
 @dataclass(frozen=True, slots=True)
 class CloneRequest:
-    """What is wanted: ``snapshot`` None is the current state, ``full`` None lets the plan choose."""
+    """What is wanted: ``snapshot`` None is the current state, ``full`` None lets the plan choose.
+
+    ``with_snapshots`` carries the whole tree along; ``keep_host_devices`` leaves devices of the host in the clone.
+    """
 
     name: str = ""
     snapshot: str | None = None
     full: bool | None = None
     start: bool = False
     connected: bool = True
+    with_snapshots: bool = False
+    keep_host_devices: bool = False
 
 
 def plan(facts: Facts, around: Surroundings, request: CloneRequest) -> Plan:
