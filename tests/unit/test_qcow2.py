@@ -1,6 +1,5 @@
 """Image heads: real images of qemu-img are read right, any damaged one ends in an answer or an ImageError."""
 
-import os
 import struct
 import subprocess
 import tracemalloc
