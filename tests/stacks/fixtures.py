@@ -5,6 +5,7 @@ Every test that uses `stack`, directly or not, runs once on each stack; under py
 
 import fcntl
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 
 from snapgui.demo.guest import GuestFiles, build_guest
 from snapgui.demo.hypervisor import demo_directory
+from tests.stacks.access import ORDINARY, WAYS, Access, access_to
 from tests.stacks.machines import Machine, machine
+from tests.stacks.privileges import as_root
 from tests.stacks.stacks import BACKPORTS, Stack, installed
 
 STACKS = [pytest.param(name, id=name, marks=pytest.mark.xdist_group(name)) for name in (installed(), BACKPORTS)]
@@ -34,6 +37,29 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     running = Stack(request.param)
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def second_stack(stack: Stack) -> Iterator[Stack]:
+    """Another daemon of the same version, on another machine as far as both know: no image is seen by both."""
+    running = Stack(stack.name)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def user_home() -> Iterator[Path]:
+    """The place of an ordinary user."""
+    home = Path(tempfile.mkdtemp(prefix="sg-user-", dir="/tmp"))
+    as_root("chown", f"{ORDINARY}:{ORDINARY}", str(home))
+    yield home
+    as_root("rm", "-rf", "--one-file-system", str(home))
+
+
+@pytest.fixture(params=WAYS)
+def access(request: pytest.FixtureRequest, stack: Stack, user_home: Path) -> Access:
+    """The stack as root, as an ordinary user, and from another machine."""
+    return access_to(stack, request.param, user_home)
 
 
 @pytest.fixture(scope="session")
