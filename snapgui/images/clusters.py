@@ -5,6 +5,7 @@ Descriptor", "Extended L2 Entries". Read by ranges, without any of QEMU's locks:
 while no VM has the image open for writing, because a running one writes its tables late.
 """
 
+import itertools
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -201,7 +202,7 @@ def _runs_of(table: Table, start: int, end: int, cluster_bytes: int) -> Iterator
     inside = np.arange(first + 1, first + len(holds)) % (cluster_bytes // table.granularity) != 0
     same &= inside | (holds[1:] != Holds.COMPRESSED)
     edges = [0, *(np.flatnonzero(~same) + 1).tolist(), len(holds)]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         begin = table.start + (first + low) * table.granularity
         kind = Holds(int(holds[low]))
         cluster = begin // cluster_bytes * cluster_bytes

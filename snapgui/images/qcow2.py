@@ -186,7 +186,7 @@ def _padded(entries: list[int], length: int) -> list[int]:
 
 
 def read_bytes(source: ByteSource, offset: int, length: int, most: int) -> bytes:
-    """Return exactly these bytes; raise ImageError where the file does not have them, or there are more than ``most``."""
+    """Return exactly these bytes; raise ImageError where the file has not that many, or they are more than ``most``."""
     if length > most or offset + length > source.size:
         raise ImageError("the image is truncated or damaged")
     raw = source.read(offset, length)

@@ -52,9 +52,7 @@ def most_bytes(layers: Layers) -> int:
     return (body + sum(_counts(body))) * CLUSTER
 
 
-def write_image(
-    layers: Layers, sink: Sink, report: Callable[[int, int], object], cancel: threading.Event
-) -> int:
+def write_image(layers: Layers, sink: Sink, report: Callable[[int, int], object], cancel: threading.Event) -> int:
     """Write the disk of ``layers`` as an image without a base; return the bytes of data that were written.
 
     ``report`` gets (done, total) in bytes of the disk that may hold something. Raises WriteCancelled, ImageError,
@@ -63,17 +61,24 @@ def write_image(
     image = _Image(sink, layers.virtual_bytes)
     total = sum(run.length for run in layers.data())
     done = 0
-    for start, end in _stretches(layers):
-        while start < end:
-            if cancel.is_set():
-                raise WriteCancelled
-            length = min(_PIECE - start % _PIECE, end - start)
-            image.add(start, layers.read(start, length))
-            start += length
-            done += length
-            report(min(done, total), total)
+    for start, length in _pieces(layers):
+        if cancel.is_set():
+            raise WriteCancelled
+        image.add(start, layers.read(start, length))
+        done += length
+        report(min(done, total), total)
     image.finish()
     return image.data_bytes
+
+
+def _pieces(layers: Layers) -> Iterator[tuple[int, int]]:
+    """Yield (start, length) of what is read at once."""
+    for first, end in _stretches(layers):
+        start = first
+        while start < end:
+            length = min(_PIECE - start % _PIECE, end - start)
+            yield start, length
+            start += length
 
 
 def _stretches(layers: Layers) -> Iterator[tuple[int, int]]:
