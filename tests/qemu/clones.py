@@ -19,7 +19,7 @@ from snapgui.model.records import Place, Snapshot
 from tests.qemu.commands import INTERNAL, ok, result
 from tests.qemu.matrix import RAW, Cell, Content, add_device, raw_copy
 from tests.stacks.access import Access
-from tests.stacks.machines import machine, pool
+from tests.stacks.machines import Machine, machine, pool
 from tests.stacks.stacks import Stack
 
 INSIDE = "Nothing can be layered on a snapshot inside an image."
@@ -36,6 +36,10 @@ class Source:
     vm: str
     snapshot: str | None = None
     why_not_linked: str = ""
+
+    def named(self, cell: Cell) -> str:
+        """Return what the command line calls it."""
+        return cell.machine.name if self.snapshot is None else f"{cell.machine.name}@{self.snapshot}"
 
 
 SOURCES = {
@@ -212,10 +216,11 @@ def _sha256(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Clone:
-    """A clone: what the command said, and the VM."""
+    """A clone: what the command said, the VM, and another one of the same hypervisor."""
 
     said: Mapping[str, Any]
     cell: Cell
+    neighbour: Machine
 
     @property
     def images(self) -> dict[str, Path]:
@@ -225,7 +230,9 @@ class Clone:
     def boot(self) -> None:
         """Give it a channel of its own, and let it boot."""
         machine = self.cell.machine
-        root = etree.fromstring(machine.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+        root = _described(machine)
+        for tag in ("os/kernel", "os/initrd"):  # another machine has them at another place
+            root.find(tag).text = _described(self.neighbour).findtext(tag)
         port = root.findall("devices/serial")[-1]
         port.set("type", "unix")
         for source in port.findall("source"):
@@ -235,15 +242,21 @@ class Clone:
         machine.domain.create()
 
 
+def _described(machine: Machine) -> etree._Element:
+    return etree.fromstring(machine.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+
+
 @contextmanager
-def cloned(access: Access, cell: Cell, source: Source, name: str, *options: str) -> Iterator[Clone]:
-    """Make a clone; remove it and its images at the end."""
-    of = cell.machine.name if source.snapshot is None else f"{cell.machine.name}@{source.snapshot}"
-    said = result(access, "clone", of, name, *options)
-    domain = cell.machine.connection.lookupByUUIDString(said["vm"]["uuid"])
-    channel = GuestChannel(cell.machine.directory / f"channel-{name}")
-    made = replace(cell.machine, name=name, uuid=domain.UUIDString(), domain=domain, channel=channel)
-    clone = Clone(said, Cell(made, cell.disks, None))
+def cloned(
+    access: Access, cell: Cell, source: Source, name: str, *options: str, neighbour: Machine | None = None
+) -> Iterator[Clone]:
+    """Make a clone, on the hypervisor of its source or of its neighbour; remove it and its images at the end."""
+    home = neighbour or cell.machine
+    said = result(access, "clone", source.named(cell), name, *options)
+    domain = home.connection.lookupByUUIDString(said["vm"]["uuid"])
+    channel = GuestChannel(home.directory / f"channel-{name}")
+    made = replace(home, name=name, uuid=domain.UUIDString(), domain=domain, channel=channel)
+    clone = Clone(said, Cell(made, cell.disks, None), home)
     images = clone.images.values()
     try:
         yield clone
@@ -258,7 +271,7 @@ def cloned(access: Access, cell: Cell, source: Source, name: str, *options: str)
 
 def identity(cell: Cell) -> set[str]:
     """What may exist only once: UUID, name, addresses, and all paths but those of the kernel and the emulator."""
-    root = etree.fromstring(cell.machine.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    root = _described(cell.machine)
     values = [value for element in root.iterfind("devices//*") for value in (*element.attrib.values(), element.text)]
     paths = {value for value in values if value and value.startswith("/")} - {root.findtext("devices/emulator")}
     macs = {mac.get("address") for mac in root.iterfind("devices/interface/mac")}

@@ -13,10 +13,11 @@ import pytest
 
 from snapgui.demo.guest import GuestFiles
 from tests.qemu.clones import SOURCES, Clone, Source, awake, cloned, evidence, identity, sources
-from tests.qemu.commands import refused
+from tests.qemu.commands import ok, refused
 from tests.qemu.images import is_sound, names_inside
 from tests.qemu.matrix import Cell, Content, make_template
-from tests.stacks.access import Access, access_to
+from tests.stacks.access import WAYS, Access, access_to
+from tests.stacks.machines import Machine, machine, pool
 from tests.stacks.stacks import Stack
 
 TWINS = (
@@ -33,10 +34,21 @@ TWINS = (
 """Every way, linked and in full; every kind of source."""
 
 
+TO_ANOTHER = tuple((kind, WAYS[number % len(WAYS)]) for number, kind in enumerate(SOURCES))
+"""Every source, each in one way."""
+
+
 @pytest.fixture(scope="module")
 def cells(stack: Stack, stack_files: GuestFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cell]]:
     template = make_template(stack.images / "clones.qcow2", tmp_path_factory.mktemp("clones"))
     with sources(stack, GuestFiles(stack_files.kernel, stack_files.initramfs, template)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def elsewhere(second_stack: Stack, second_files: GuestFiles) -> Iterator[Machine]:
+    """A VM of another hypervisor, in whose directory the clones are made."""
+    with machine(second_stack, second_files) as made, pool(made):
         yield made
 
 
@@ -53,10 +65,12 @@ def test_a_clone_has_the_content_of_its_source(
             _is_cloned(access, cell, source, how)
 
 
-def _is_cloned(access: Access, cell: Cell, source: Source, how: str) -> None:
+def _is_cloned(
+    access: Access, cell: Cell, source: Source, how: str, *options: str, neighbour: Machine | None = None
+) -> None:
     before = evidence(cell)
     began = cell.numbers() if cell.running else (0, 0)
-    with cloned(access, cell, source, f"clone-{access.way}{how}", how) as clone:
+    with cloned(access, cell, source, f"clone-{access.way}{how}", how, *options, neighbour=neighbour) as clone:
         _is_told(clone, cell, source, linked=how == "--linked")
         assert not identity(clone.cell) & identity(cell)
         _has_content(clone, cell, source, began)
@@ -67,10 +81,47 @@ def _is_cloned(access: Access, cell: Cell, source: Source, how: str) -> None:
 
 def _is_refused(access: Access, cell: Cell, source: Source) -> None:
     before = evidence(cell)
-    of = cell.machine.name if source.snapshot is None else f"{cell.machine.name}@{source.snapshot}"
-    assert refused(access, "clone", of, "refused", "--linked") == source.why_not_linked
+    assert refused(access, "clone", source.named(cell), "refused", "--linked") == source.why_not_linked
     assert "refused" not in {domain.name() for domain in cell.machine.connection.listAllDomains()}
     assert evidence(cell) == before
+
+
+@pytest.mark.parametrize("how", ["--linked", "--full"])
+def test_where_no_storage_pool_is_none_is_left(access: Access, idle_guest: Machine, how: str) -> None:
+    pools = {known.name() for known in idle_guest.connection.listAllStoragePools()}
+    ok(idle_guest.uri, "take", idle_guest.name, "before", "--kind", "external")
+    with cloned(access, Cell(idle_guest, ("vda",), None), Source("idle", "before"), "clone", how) as clone:
+        compare = ["qemu-img", "compare", "-q", "-f", "qcow2", "-F", "qcow2", idle_guest.disk, clone.images["vda"]]
+        assert subprocess.run(compare, check=False).returncode == 0
+    assert {known.name() for known in idle_guest.connection.listAllStoragePools()} == pools
+
+
+@pytest.mark.parametrize(("kind", "way"), TO_ANOTHER, ids=[f"{way}, {kind}" for kind, way in TO_ANOTHER])
+def test_a_clone_on_another_hypervisor_has_the_content_of_its_source(
+    stack: Stack, second_stack: Stack, cells: dict[str, Cell], elsewhere: Machine, user_home: Path, kind: str, way: str
+) -> None:
+    source, access = SOURCES[kind], access_to(stack, way, user_home)
+    cell, to = cells[source.vm], ("--to", access_to(second_stack, way, user_home).uri)
+    before = evidence(cell)
+    said = refused(access, "clone", source.named(cell), "refused", "--linked", *to)
+    assert said == "Images of one hypervisor cannot be layered on those of another."
+    assert evidence(cell) == before
+    with awake(cell):
+        _is_cloned(access, cell, source, "--full", *to, "--pool", elsewhere.name, neighbour=elsewhere)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_clone_on_another_hypervisor_runs(
+    stack: Stack, second_stack: Stack, cells: dict[str, Cell], elsewhere: Machine, user_home: Path, way: str
+) -> None:
+    source = SOURCES["running, disk-only"]
+    to = ("--to", access_to(second_stack, way, user_home).uri, "--pool", elsewhere.name)
+    access, cell = access_to(stack, way, user_home), cells[source.vm]
+    with cloned(access, cell, source, f"far-{way}", *to, neighbour=elsewhere) as clone:
+        clone.boot()
+        clone.cell.start()
+        clone.cell.freeze()
+        assert set(clone.cell.look().marks.values()) == {"disks"}
 
 
 @pytest.mark.parametrize(("kind", "how", "way"), TWINS, ids=[f"{way}{how}, {kind}" for kind, how, way in TWINS])

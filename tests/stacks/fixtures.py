@@ -65,11 +65,18 @@ def access(request: pytest.FixtureRequest, stack: Stack, user_home: Path) -> Acc
 @pytest.fixture(scope="session")
 def stack_files(stack: Stack, guest_files: GuestFiles) -> GuestFiles:
     """The guest's files at a place that the stack's daemon sees, too."""
+    return _copied(guest_files, stack.images)
 
-    def copied(file: Path) -> Path:
-        return Path(shutil.copyfile(file, stack.images / file.name))
 
-    return GuestFiles(copied(guest_files.kernel), copied(guest_files.initramfs), copied(guest_files.disk))
+@pytest.fixture(scope="session")
+def second_files(second_stack: Stack, guest_files: GuestFiles) -> GuestFiles:
+    """The guest's files where the second daemon sees them."""
+    return _copied(guest_files, second_stack.images)
+
+
+def _copied(files: GuestFiles, directory: Path) -> GuestFiles:
+    copies = (shutil.copyfile(file, directory / file.name) for file in (files.kernel, files.initramfs, files.disk))
+    return GuestFiles(*map(Path, copies))
 
 
 @pytest.fixture
