@@ -101,13 +101,17 @@ def test_a_clone_on_another_hypervisor_has_the_content_of_its_source(
     stack: Stack, second_stack: Stack, cells: dict[str, Cell], elsewhere: Machine, user_home: Path, kind: str, way: str
 ) -> None:
     source, access = SOURCES[kind], access_to(stack, way, user_home)
-    cell, to = cells[source.vm], ("--to", access_to(second_stack, way, user_home).uri)
+    cell, to = cells[source.vm], ("--to", access_to(second_stack, way, user_home).uri, "--pool", elsewhere.name)
+    with awake(cell):
+        _is_cloned(access, cell, source, "--full", *to, neighbour=elsewhere)
+
+
+def test_no_clone_is_linked_to_another_hypervisor(second_stack: Stack, cells: dict[str, Cell]) -> None:
+    cell = cells["still"]
     before = evidence(cell)
-    said = refused(access, "clone", source.named(cell), "refused", "--linked", *to)
+    said = refused(cell.machine.uri, "clone", cell.machine.name, "refused", "--linked", "--to", second_stack.uri)
     assert said == "Images of one hypervisor cannot be layered on those of another."
     assert evidence(cell) == before
-    with awake(cell):
-        _is_cloned(access, cell, source, "--full", *to, "--pool", elsewhere.name, neighbour=elsewhere)
 
 
 def test_a_clone_on_another_hypervisor_runs(
