@@ -201,12 +201,8 @@ def _add_clone(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     how.add_argument("--full", action="store_true", help="a copy that depends on nothing")
     clone.add_argument("--start", action="store_true", help="start the clone")
     clone.add_argument("--no-network", action="store_true", help="leave its network cables unplugged")
-    clone.add_argument(
-        "--with-snapshots", action="store_true", help="carry all snapshots along (full clones of a VM that is off)"
-    )
-    clone.add_argument(
-        "--keep-host-devices", action="store_true", help="keep devices of the host, which only one can use"
-    )
+    clone.add_argument("--with-snapshots", action="store_true", help="carry all snapshots along, of a VM that is off")
+    clone.add_argument("--keep-host-devices", action="store_true", help="keep what of the host only one can use")
     clone.add_argument("--to", metavar="URI", help="make it on another hypervisor")
     clone.add_argument("--pool", metavar="POOL", help="where its images go (default: beside the source's)")
     _add_changing(clone)

@@ -37,10 +37,11 @@ def define(step: Step, task: Task) -> None:
         else inventory.secure_xml(task.connection, task.vm_uuid)
     )
     disks = {image.target: clone_xml.Image(image.file, image.made) for image in step.copies}
-    task.defined = inventory.define(task.target, clone_xml.clone_xml(text, identity_of(step.new_vm, disks, nvram)))
+    identity = identity_of(step.new_vm, disks, nvram, elsewhere=task.elsewhere is not None)
+    task.defined = inventory.define(task.target, clone_xml.clone_xml(text, identity))
 
 
-def identity_of(new_vm: NewVm, disks: dict[str, clone_xml.Image], nvram: str) -> clone_xml.Identity:
+def identity_of(new_vm: NewVm, disks: dict[str, clone_xml.Image], nvram: str, *, elsewhere: bool) -> clone_xml.Identity:
     """Return what the document of a clone needs."""
     return clone_xml.Identity(
         new_vm.name,
@@ -50,6 +51,7 @@ def identity_of(new_vm: NewVm, disks: dict[str, clone_xml.Image], nvram: str) ->
         nvram,
         connected=new_vm.connected,
         keep_host_devices=new_vm.keep_host_devices,
+        elsewhere=elsewhere,
     )
 
 
