@@ -1,6 +1,7 @@
 """Storage pools: the road to files of the hypervisor's machine that is open to every user and from everywhere."""
 
 import contextlib
+import secrets
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -17,6 +18,8 @@ from snapgui.model.errors import Refused
 from snapgui.model.text import QT_TRANSLATE_NOOP
 
 PRIVATE = "0600"
+PROCESS = f"snapgui-{uuid4()}"
+"""How the names of the pools begin that this process makes; the history knows whose they were."""
 
 
 @contextlib.contextmanager
@@ -31,7 +34,7 @@ def pool_at(connection: Connection, directory: str) -> Iterator[Any]:
         yield pool
         return
     wanted = etree.Element("pool", type="dir")
-    etree.SubElement(wanted, "name").text = f"snapgui-{uuid4()}"
+    etree.SubElement(wanted, "name").text = f"{PROCESS}-{secrets.token_hex(4)}"
     etree.SubElement(etree.SubElement(wanted, "target"), "path").text = directory
     with translated():
         pool = connection.libvirt.storagePoolCreateXML(dump(wanted), 0)
@@ -40,6 +43,25 @@ def pool_at(connection: Connection, directory: str) -> Iterator[Any]:
     finally:
         with contextlib.suppress(libvirt.libvirtError):
             pool.destroy()
+
+
+def names_beginning(connection: Connection, start: str) -> tuple[str, ...]:
+    """Return the names of the active pools that begin so."""
+    found: list[str] = []
+    with contextlib.suppress(libvirt.libvirtError):
+        names: list[str] = connection.libvirt.listStoragePools()
+        found = sorted(name for name in names if name.startswith(start))
+    return tuple(found)
+
+
+def take_down(connection: Connection, name: str) -> None:
+    """Let a pool be no more; its files stay. One that is in the middle of something libvirt refuses to take down."""
+    try:
+        pool = connection.libvirt.storagePoolLookupByName(name)
+    except libvirt.libvirtError:  # it is gone already
+        return
+    with translated():
+        pool.destroy()
 
 
 def list_pools(connection: Connection) -> tuple[tuple[str, str], ...]:

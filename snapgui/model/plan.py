@@ -67,6 +67,9 @@ class Verb(StrEnum):
     DEFINE = "define"
     START_CLONE = "start-clone"
     FLATTEN = "flatten"
+    ABORT_COPY = "abort-copy"
+    REMOVE_FILE = "remove-file"
+    REMOVE_POOL = "remove-pool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ class Step:
     """One change, with the phases that will be seen and the ``virsh`` command that does the same.
 
     ``snapshot`` and ``created`` say which snapshot is meant: a name may be reused between planning and running.
-    ``title`` and ``description`` None leave what is there.
+    ``title`` and ``description`` None leave what is there. ``leftover`` is the number of the interrupted job of which
+    the file (``path``) or the pool (``pool``) is removed.
     """
 
     verb: Verb
@@ -98,6 +102,9 @@ class Step:
     road: Road = Road.LAYER
     copies: tuple[ImageCopy, ...] = ()
     new_vm: NewVm | None = None
+    leftover: int = 0
+    path: str = ""
+    pool: str = ""
 
 
 class Operation(StrEnum):
@@ -111,6 +118,7 @@ class Operation(StrEnum):
     MEND = "mend"
     CLONE = "clone"
     FLATTEN = "flatten"
+    REMOVE_LEFTOVERS = "remove-leftovers"
 
 
 @dataclass(frozen=True, slots=True)

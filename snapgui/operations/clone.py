@@ -318,10 +318,20 @@ def copy(step: Step, task: Task) -> None:
             text = QT_TRANSLATE_NOOP("errors", "“{name}” was replaced by another snapshot; it was not cloned.")
             raise Refused(text.format(name=step.snapshot))
     for image in step.copies:
-        if pools.exists(task.connection, image.file):
-            text = QT_TRANSLATE_NOOP("errors", "The file {path} exists already; nothing was changed.")
-            raise Refused(text.format(path=image.file))
+        _refuse_existing(task, image.file)
     _ROADS[step.road](step, task)
+
+
+def _refuse_existing(task: Task, path: str) -> None:
+    if pools.exists(task.connection, path):
+        text = QT_TRANSLATE_NOOP("errors", "The file {path} exists already; nothing was changed.")
+        raise Refused(text.format(path=path))
+
+
+def _intend(task: Task, path: str) -> None:
+    """Right before a file is made: a killed process has made what was not there, and has said so."""
+    _refuse_existing(task, path)
+    task.intend(path)
 
 
 def _layer(step: Step, task: Task) -> None:
@@ -329,6 +339,7 @@ def _layer(step: Step, task: Task) -> None:
     frozen = _frozen_now(task)
     for image in step.copies:
         base = frozen.get(image.target, image.source)
+        _intend(task, image.file)
         pools.layer(task.connection, image.file, base, image.format)
         task.made.append(image.file)
 
@@ -344,6 +355,7 @@ def _pool(step: Step, task: Task) -> None:
     for image in step.copies:
         _refuse_running(step, task)
         task.report_phase(step, Phase.COPY)
+        _intend(task, image.file)
         pools.copy(task.connection, image.file, image.source)
         task.made.append(image.file)
 
@@ -357,6 +369,7 @@ def _local(step: Step, task: Task) -> None:
             _report(step, task, (number + share) / len(step.copies), target)
 
         report(0.0)
+        _intend(task, image.file)
         try:
             convert(image.source, image.format, image.file, report, task.cancel, image.inside)
         except ConvertCancelled as error:
@@ -378,6 +391,8 @@ def _refuse_running(step: Step, task: Task) -> None:
 def _backup(step: Step, task: Task) -> None:
     wanted = {image.target: image.file for image in step.copies}
     machine = read_facts(task.connection, task.vm_uuid).machine
+    for path in wanted.values():
+        _intend(task, path)
     task.report_phase(step, Phase.COPY)
     backup.begin(task.connection, task.vm_uuid, machine.disks, wanted)
     task.made.extend(wanted.values())
@@ -436,6 +451,7 @@ def define(step: Step, task: Task) -> None:
     nvram = ""
     if new.nvram and task.facts.machine.nvram:
         nvram = new.nvram
+        _intend(task, nvram)
         pools.copy(connection, nvram, task.facts.machine.nvram, task.facts.machine.nvram_format or "raw")
         task.made.append(nvram)
     disks = {image.target: image.file for image in step.copies}
@@ -453,7 +469,10 @@ def roll_back(task: Task) -> None:
     """Remove the images of a clone that did not come about: only files that this job made itself."""
     if task.plan.operation is not Operation.CLONE or task.defined:
         return
-    for path in task.made:
-        with contextlib.suppress(SnapguiError):
-            files.remove(task.connection, path)
-    task.made.clear()
+    task.made[:] = [path for path in task.made if not _taken_back(task, path)]
+
+
+def _taken_back(task: Task, path: str) -> bool:
+    with contextlib.suppress(SnapguiError):
+        return files.remove(task.connection, path)
+    return False

@@ -14,9 +14,16 @@ from snapgui.operations.facts import Facts
 Report = Callable[[Progress], None]
 
 
+def _unwritten(_path: str) -> None:
+    """Where nobody keeps a history, nothing is written down."""
+
+
 @dataclass(slots=True)
 class Task:
-    """The working memory of one run. Times are monotonic seconds, sizes are bytes."""
+    """The working memory of one run. Times are monotonic seconds, sizes are bytes.
+
+    ``intend`` is to be called with the path of a file after it was seen that it is not there, before it is made.
+    """
 
     connection: Connection
     facts: Facts
@@ -35,6 +42,8 @@ class Task:
     deleted: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     defined: str = ""
+    removed: list[str] = field(default_factory=list)
+    intend: Callable[[str], None] = _unwritten
 
     @property
     def vm_uuid(self) -> str:

@@ -1,0 +1,59 @@
+"""What a job is going to make, written into the history before it is made, and forgotten when nothing can be left.
+
+A kill between any two lines leaves at most a name of something that was not made: never a file without a name.
+"""
+
+from snapgui.model.errors import Refused, SnapguiError, Unavailable
+from snapgui.model.plan import Operation, Plan, Step, Verb
+from snapgui.model.text import QT_TRANSLATE_NOOP
+from snapgui.operations.history import History, Making
+from snapgui.operations.task import Task
+
+
+def before_step(history: History, job: int, task: Task, step: Step) -> None:
+    """Write which snapshot or VM a step of a clone is going to make; files are written by :func:`of_files`.
+
+    Raises Refused for a file to remove that is nobody's leftover any more.
+    """
+    plan = task.plan
+    if step.verb is Verb.REMOVE_FILE and step.path not in {intent.name for intent in history.intents(step.leftover)}:
+        text = QT_TRANSLATE_NOOP("errors", "What was left at {path} has been removed; a file there is somebody else's.")
+        raise Refused(text.format(path=step.path))
+    if plan.operation is not Operation.CLONE:
+        return
+    if step.verb is Verb.TAKE:
+        history.intend(job, task.connection.uri, Making.SNAPSHOT, step.snapshot)
+    if step.verb is Verb.DEFINE and step.new_vm is not None:
+        history.intend(job, _where(task), Making.VM, step.new_vm.uuid)
+
+
+def of_files(history: History, job: int, task: Task) -> None:
+    """Let the task write down each file just before it makes it."""
+    task.intend = lambda path: history.intend(job, _where(task), Making.FILE, path)
+
+
+def after_step(history: History, step: Step) -> None:
+    """What was removed is forgotten."""
+    if step.verb is Verb.REMOVE_FILE:
+        history.settle(step.leftover, step.path)
+
+
+def after_success(history: History, job: int, plan: Plan) -> None:
+    """Everything is in its place, or removed."""
+    history.settle(job)
+    for number in {step.leftover for step in plan.steps if step.leftover}:
+        history.settle(number)
+
+
+def after_failure(history: History, job: int, task: Task, error: SnapguiError) -> None:
+    """Remember only what could not be taken back: a file that stood in the way is somebody else's."""
+    if isinstance(error, Unavailable) and not task.defined:  # nobody knows what the hypervisor has done
+        return
+    kept = set() if task.defined else set(task.made)
+    names = [intent.name for intent in history.intents(job) if intent.name not in kept]
+    if names:
+        history.settle(job, *names)
+
+
+def _where(task: Task) -> str:
+    return task.plan.target_uri or task.connection.uri
