@@ -4,6 +4,7 @@ Everything here errs on the side of keeping a file.
 """
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
@@ -11,6 +12,7 @@ import stat
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -25,6 +27,10 @@ from snapgui.hypervisor.xml import parse
 from snapgui.model.errors import Broken, SnapguiError
 from snapgui.model.text import QT_TRANSLATE_NOOP
 
+_STATX = ctypes.CDLL(None).statx
+_AT_FDCWD, _AT_SYMLINK_NOFOLLOW, _STATX_BTIME = -100, 0x100, 0x800
+_STATX_SIZE, _BTIME_AT = 256, 80
+"""``struct statx`` of <linux/stat.h>: its size, and where the time of birth stands in it."""
 _FLOCK = struct.Struct("hhqqi4x")
 """``struct flock`` of fcntl(2) on 64-bit Linux: type, whence, start, length, process."""
 
@@ -47,6 +53,21 @@ def _local_size(path: str) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_blocks * SECTOR if stat.S_ISREG(found.st_mode) else None
+
+
+def born(connection: Connection, path: str) -> datetime | None:
+    """Return when a file was made, None where this machine or its file system does not know (statx(2))."""
+    if not is_local(connection):
+        return None
+    found = ctypes.create_string_buffer(_STATX_SIZE)
+    if _STATX(_AT_FDCWD, os.fsencode(path), _AT_SYMLINK_NOFOLLOW, _STATX_BTIME, found) != 0:
+        return None
+    if not struct.unpack_from("I", found, 0)[0] & _STATX_BTIME:
+        return None
+    seconds, nanoseconds = struct.unpack_from("qI", found, _BTIME_AT)
+    if seconds <= 0:  # some file systems say so where they do not know
+        return None
+    return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=nanoseconds // 1000)
 
 
 def is_written(connection: Connection, path: str) -> bool:

@@ -77,8 +77,7 @@ class Step:
     """One change, with the phases that will be seen and the ``virsh`` command that does the same.
 
     ``snapshot`` and ``created`` say which snapshot is meant: a name may be reused between planning and running.
-    ``title`` and ``description`` None leave what is there. ``leftover`` is the number of the interrupted job of which
-    the file (``path``) or the pool (``pool``) is removed.
+    ``title`` and ``description`` None leave what is there. ``path`` is a file to remove, ``pool`` a pool.
     """
 
     verb: Verb
@@ -102,7 +101,6 @@ class Step:
     road: Road = Road.LAYER
     copies: tuple[ImageCopy, ...] = ()
     new_vm: NewVm | None = None
-    leftover: int = 0
     path: str = ""
     pool: str = ""
 
@@ -126,6 +124,7 @@ class Plan:
     """Everything an operation is going to do. Plans with a blocker are never run. ``freed``: bytes, None unknown.
 
     ``target_uri`` is the hypervisor that a clone goes to, empty where it stays on that of its source.
+    ``leftover`` is the number of the interrupted job whose remains are removed.
     """
 
     operation: Operation
@@ -138,6 +137,7 @@ class Plan:
     notes: tuple[Text, ...] = field(default=())
     freed: int | None = None
     target_uri: str = ""
+    leftover: int = 0
 
     @property
     def blockers(self) -> tuple[Finding, ...]:

@@ -3,10 +3,12 @@
 A kill between any two lines leaves at most a name of something that was not made: never a file without a name.
 """
 
+from snapgui.hypervisor.strays import born
 from snapgui.model.errors import Refused, SnapguiError, Unavailable
 from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations.history import History, Making
+from snapgui.operations.stray_files import is_of
 from snapgui.operations.task import Task
 
 
@@ -16,9 +18,8 @@ def before_step(history: History, job: int, task: Task, step: Step) -> None:
     Raises Refused for a file to remove that is nobody's leftover any more.
     """
     plan = task.plan
-    if step.verb is Verb.REMOVE_FILE and step.path not in {intent.name for intent in history.intents(step.leftover)}:
-        text = QT_TRANSLATE_NOOP("errors", "What was left at {path} has been removed; a file there is somebody else's.")
-        raise Refused(text.format(path=step.path))
+    if step.verb is Verb.REMOVE_FILE:
+        _refuse_foreign(history, task, step)
     if plan.operation is not Operation.CLONE:
         return
     if step.verb is Verb.TAKE:
@@ -27,22 +28,29 @@ def before_step(history: History, job: int, task: Task, step: Step) -> None:
         history.intend(job, _where(task), Making.VM, step.new_vm.uuid)
 
 
+def _refuse_foreign(history: History, task: Task, step: Step) -> None:
+    meant = [intent for intent in history.intents(task.plan.leftover) if intent.name == step.path]
+    if not meant or not is_of(meant[0], born(task.connection, step.path)):
+        text = QT_TRANSLATE_NOOP("errors", "What was left at {path} has been removed; a file there is somebody else's.")
+        raise Refused(text.format(path=step.path))
+
+
 def of_files(history: History, job: int, task: Task) -> None:
     """Let the task write down each file just before it makes it."""
     task.intend = lambda path: history.intend(job, _where(task), Making.FILE, path)
 
 
-def after_step(history: History, step: Step) -> None:
+def after_step(history: History, plan: Plan, step: Step) -> None:
     """What was removed is forgotten."""
     if step.verb is Verb.REMOVE_FILE:
-        history.settle(step.leftover, step.path)
+        history.settle(plan.leftover, step.path)
 
 
 def after_success(history: History, job: int, plan: Plan) -> None:
     """Everything is in its place, or removed."""
     history.settle(job)
-    for number in {step.leftover for step in plan.steps if step.leftover}:
-        history.settle(number)
+    if plan.leftover:
+        history.settle(plan.leftover)
 
 
 def after_failure(history: History, job: int, task: Task, error: SnapguiError) -> None:

@@ -47,6 +47,7 @@ def plan(leftover: Leftover) -> Plan:
         findings=tuple(_findings(leftover)),
         notes=(stays.format(name=remains.snapshot),) if remains.snapshot else (),
         freed=sum(file.bytes for file in remains.files),
+        leftover=leftover.job,
     )
 
 
@@ -54,22 +55,20 @@ def _steps(leftover: Leftover) -> tuple[Step, ...]:
     steps = []
     if leftover.remains.copying:
         text = QT_TRANSLATE_NOOP("plan", "Call off the copy of {vm}, which libvirt still makes")
-        steps.append(
-            _step(Verb.ABORT_COPY, text.format(vm=leftover.vm_name), leftover, "domjobabort", leftover.vm_name)
-        )
+        steps.append(_step(Verb.ABORT_COPY, text.format(vm=leftover.vm_name), "domjobabort", leftover.vm_name))
     for file in leftover.remains.files:
         text = QT_TRANSLATE_NOOP("plan", "Remove the file {path} ({size})").format(
             path=file.path, size=binary_size(file.bytes)
         )
-        steps.append(_step(Verb.REMOVE_FILE, text, leftover, "vol-delete", file.path, path=file.path))
+        steps.append(_step(Verb.REMOVE_FILE, text, "vol-delete", file.path, path=file.path))
     for name in leftover.remains.pools:
         text = QT_TRANSLATE_NOOP("plan", "Take down the passing storage pool {name}; its files stay").format(name=name)
-        steps.append(_step(Verb.REMOVE_POOL, text, leftover, "pool-destroy", name, pool=name))
+        steps.append(_step(Verb.REMOVE_POOL, text, "pool-destroy", name, pool=name))
     return tuple(steps)
 
 
-def _step(verb: Verb, text: Text, leftover: Leftover, *virsh: str, path: str = "", pool: str = "") -> Step:
-    return Step(verb, text, phases=(Phase.DELETE,), virsh=virsh, leftover=leftover.job, path=path, pool=pool)
+def _step(verb: Verb, text: Text, *virsh: str, path: str = "", pool: str = "") -> Step:
+    return Step(verb, text, phases=(Phase.DELETE,), virsh=virsh, path=path, pool=pool)
 
 
 def _findings(leftover: Leftover) -> list[Finding]:
@@ -118,6 +117,8 @@ def remove_file(step: Step, task: Task) -> None:
     task.report_phase(step, Phase.DELETE)
     connection = task.connection
     if strays.size(connection, step.path) is None:
+        if any(other.verb is Verb.ABORT_COPY for other in task.plan.steps):  # libvirt took it along
+            task.removed.append(step.path)
         return
     if user := users(connection, (step.path,)).get(step.path):
         raise Refused(_used(step.path, user))

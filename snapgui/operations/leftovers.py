@@ -88,13 +88,9 @@ def mark(history: History, leftovers: tuple[Leftover, ...]) -> None:
 
 def look_again(connection: Connection, history: History, leftover: Leftover) -> Leftover:
     """Return what is true now about the files and pools of a leftover; a file may have found a user."""
-    unsettled = {intent.name for intent in history.intents(leftover.job)}
-    evidence = look(connection, tuple(file.path for file in leftover.remains.files if file.path in unsettled))
-    files = tuple(
-        StrayFile(path, size, evidence.users.get(path, ""), path in evidence.written)
-        for path, size in evidence.sizes.items()
-        if size is not None
-    )
+    named = {file.path for file in leftover.remains.files}
+    intents = tuple(intent for intent in history.intents(leftover.job) if intent.name in named)
+    files = judge(intents, look(connection, tuple(intent.name for intent in intents)))
     there = {name for name in leftover.remains.pools if pools.names_beginning(connection, name)}
     copying = _is_copying(connection, leftover.vm_uuid, files)
     remains = replace(leftover.remains, files=files, pools=tuple(sorted(there)), copying=copying)

@@ -116,7 +116,7 @@ def _run_step(step: Step, task: Task, history: History, job: int) -> None:
             raise _with_truth(error, task) from error
         raise
     history.end_step(job, task.position, "done")
-    intents.after_step(history, step)
+    intents.after_step(history, task.plan, step)
     if task.safety is not None and step.verb is Verb.VERIFY:
         history.keep_safety(job, task.safety.name)
 

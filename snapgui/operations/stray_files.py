@@ -12,6 +12,8 @@ from snapgui.operations.history import Intent, Making
 
 IN_FLIGHT = timedelta(seconds=60)
 """For so long libvirt may still be about to make what a process asked for right before it was killed."""
+COARSE = timedelta(seconds=2)
+"""By how much the clocks of file systems are behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,39 +30,48 @@ class StrayFile:
 class Evidence:
     """What is true about intended files: ``sizes`` in bytes, None for one that is not there; who uses and writes them.
 
-    A file without a size is one that nobody can tell of. ``clone`` is the name of the VM, where it came about.
+    A file without a size is one that nobody can tell of. ``born``: when it was made, where that is known. ``clone`` is
+    the name of the VM, where it came about.
     """
 
     sizes: Mapping[str, int | None] = field(default_factory=dict)
     users: Mapping[str, str] = field(default_factory=dict)
+    born: Mapping[str, datetime] = field(default_factory=dict)
     written: frozenset[str] = frozenset()
     clone: str = ""
 
 
 def judge(intents: Iterable[Intent], evidence: Evidence) -> tuple[StrayFile, ...]:
-    """Return the files that are there, of a job whose VM did not come about."""
-    paths = [intent.name for intent in intents if intent.kind is Making.FILE]
+    """Return the files that the job made, of one whose VM did not come about."""
     if evidence.clone:
         return ()
     return tuple(
-        StrayFile(path, size, evidence.users.get(path, ""), path in evidence.written)
-        for path in paths
-        if (size := evidence.sizes.get(path)) is not None
+        StrayFile(intent.name, size, evidence.users.get(intent.name, ""), intent.name in evidence.written)
+        for intent in intents
+        if intent.kind is Making.FILE
+        and (size := evidence.sizes.get(intent.name)) is not None
+        and is_of(intent, evidence.born.get(intent.name))
     )
+
+
+def is_of(intent: Intent, born: datetime | None) -> bool:
+    """Whether a file can be the one that was meant, by the time when it was made; yes where nobody knows that."""
+    return born is None or intent.written - COARSE <= born <= intent.written + IN_FLIGHT
 
 
 def void(intents: Iterable[Intent], evidence: Evidence, now: datetime) -> tuple[str, ...]:
-    """Return the names to forget: a file of that name that appears later is somebody else's."""
+    """Return the names to forget: a file of that name is, or will be, somebody else's."""
     if evidence.clone:
         return tuple(intent.name for intent in intents)
-    return tuple(
-        intent.name
-        for intent in intents
-        if intent.kind is Making.FILE
-        and intent.name in evidence.sizes
-        and evidence.sizes[intent.name] is None
-        and now - intent.written > IN_FLIGHT
-    )
+    return tuple(intent.name for intent in intents if intent.kind is Making.FILE and _is_void(intent, evidence, now))
+
+
+def _is_void(intent: Intent, evidence: Evidence, now: datetime) -> bool:
+    if intent.name not in evidence.sizes:
+        return False
+    if evidence.sizes[intent.name] is None:
+        return now - intent.written > IN_FLIGHT
+    return not is_of(intent, evidence.born.get(intent.name))
 
 
 def look(connection: Connection, paths: tuple[str, ...]) -> Evidence:
@@ -73,7 +84,8 @@ def look(connection: Connection, paths: tuple[str, ...]) -> Evidence:
             continue
     there = tuple(path for path, size in sizes.items() if size is not None)
     written = frozenset(path for path in there if strays.is_written(connection, path))
-    return Evidence(sizes, users(connection, there) if there else {}, written)
+    born = {path: when for path in there if (when := strays.born(connection, path)) is not None}
+    return Evidence(sizes, users(connection, there) if there else {}, born, written)
 
 
 def users(connection: Connection, paths: tuple[str, ...]) -> dict[str, str]:

@@ -34,7 +34,7 @@ class JobState(StrEnum):
 
 @dataclass(slots=True)
 class Job:
-    """One job. ``cancel`` is what the worker looks at; ``note`` and ``leftover`` what an interrupted one left behind."""
+    """One job. ``cancel`` is what the worker looks at; ``note`` and ``leftover`` what an interrupted one left."""
 
     title: str
     vm_name: str
