@@ -4,16 +4,19 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from snapgui.cli.main import main
 from snapgui.cli.output import Console
-from snapgui.hypervisor import pools
+from snapgui.hypervisor import backup, pools
 from snapgui.hypervisor.connection import Connection
 from snapgui.model.plan import Verb
 from snapgui.model.progress import Phase, Progress
+from snapgui.model.records import Disk
 from snapgui.operations import history, pipeline
+from tests.stacks.privileges import as_root
 
 
 def die(*_: object) -> None:
@@ -38,6 +41,36 @@ def while_copying() -> None:
             die()
 
     Console.progress = look  # type: ignore[method-assign]
+
+
+def while_libvirt_copies() -> None:
+    """libvirt has begun to copy a running VM; QEMU stands still, for no brake of libvirt's works in both versions."""
+    begin = backup.begin
+
+    def begun(connection: Connection, vm_uuid: str, disks: tuple[Disk, ...], files: Mapping[str, str]) -> None:
+        pid = process_of(vm_uuid)
+        begin(connection, vm_uuid, disks, files)
+        as_root("kill", "-STOP", pid)
+        die()
+
+    backup.begin = begun
+
+
+def process_of(vm_uuid: str) -> str:
+    """The number of the QEMU process of a VM."""
+    (pid,) = [
+        process.name
+        for process in Path("/proc").glob("[0-9]*")
+        if (words := _command(process)) and b"qemu-system" in words[0] and vm_uuid.encode() in words
+    ]
+    return pid
+
+
+def _command(process: Path) -> list[bytes]:
+    try:
+        return (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:  # it ended meanwhile
+        return []
 
 
 def in_a_pool() -> None:
