@@ -164,6 +164,15 @@ def _mentions(connection: Connection, root: etree._Element, vm: str) -> Iterator
                 yield Mention(path, vm, image=True)
 
 
+def neighbours(connection: Connection, paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the files in the directories of these, where this user may look: a new image lies beside its base."""
+    found: list[str] = []
+    for directory in dict.fromkeys(str(PurePosixPath(path).parent) for path in paths) if is_local(connection) else ():
+        with contextlib.suppress(OSError), os.scandir(directory) as entries:
+            found += sorted(entry.path for entry in entries if entry.is_file(follow_symlinks=False))
+    return tuple(found)
+
+
 @contextlib.contextmanager
 def seen(connection: Connection, paths: Iterable[str]) -> Iterator[None]:
     """Let image files that this user cannot read be seen through pools meanwhile."""

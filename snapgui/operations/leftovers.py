@@ -28,7 +28,8 @@ class Remains:
     """What is left of a clone that did not come about.
 
     ``copying``: libvirt still copies a running VM's disks into the files. ``snapshot`` was taken for the clone alone.
-    ``clone`` is the name of the VM where it did come about; then nothing is left.
+    ``clone`` is the name of the VM where it did come about; then nothing is left. ``elsewhere`` is the URI of another
+    hypervisor that the clone was going to.
     """
 
     files: tuple[StrayFile, ...] = ()
@@ -36,6 +37,7 @@ class Remains:
     copying: bool = False
     snapshot: str = ""
     clone: str = ""
+    elsewhere: str = ""
 
     @property
     def removable(self) -> bool:
@@ -112,7 +114,8 @@ def _described(connection: Connection, history: History, entry: Entry) -> Leftov
 def _remains(connection: Connection, history: History, entry: Entry) -> Remains:
     if entry.operation is not Operation.CLONE:
         return Remains()
-    intents = tuple(intent for intent in history.intents(entry.job) if intent.uri == connection.uri)
+    everywhere = history.intents(entry.job)
+    intents = tuple(intent for intent in everywhere if intent.uri == connection.uri)
     evidence = Evidence(clone=_clone(connection, [i.name for i in intents if i.kind is Making.VM]))
     if not evidence.clone:
         evidence = look(connection, tuple(intent.name for intent in intents if intent.kind is Making.FILE))
@@ -126,6 +129,7 @@ def _remains(connection: Connection, history: History, entry: Entry) -> Remains:
         copying=_is_copying(connection, entry.vm_uuid, files),
         snapshot="" if evidence.clone else _orphan(connection, entry, named),
         clone=evidence.clone,
+        elsewhere=next((intent.uri for intent in everywhere if intent.uri != connection.uri), ""),
     )
 
 
@@ -190,6 +194,9 @@ def _of_clone(remains: Remains) -> Text:
         made = QT_TRANSLATE_NOOP("leftovers", "interrupted, but the clone “{name}” exists")
         return made.format(name=remains.clone)
     text = QT_TRANSLATE_NOOP("leftovers", "interrupted; there is no clone, and no file is left of it")
+    if remains.elsewhere and not remains.files:
+        there = QT_TRANSLATE_NOOP("leftovers", "interrupted; what may be left of it is on {uri}")
+        text = there.format(uri=remains.elsewhere)
     if remains.files:
         left = QT_TRANSLATE_NOOP("leftovers", "interrupted; there is no clone. Left of it: {files}")
         text = left.format(files=", ".join(f"{file.path} ({binary_size(file.bytes)})" for file in remains.files))

@@ -93,7 +93,7 @@ def users(connection: Connection, paths: tuple[str, ...]) -> dict[str, str]:
     wanted = {canonical(connection, path): path for path in paths}
     mentions = strays.mentions(connection)
     found: dict[str, str] = {}
-    with strays.seen(connection, [mention.path for mention in mentions if mention.image]):
+    with strays.seen(connection, [*paths, *(mention.path for mention in mentions if mention.image)]):
         for path, user in _needed(connection, mentions, frozenset(wanted)):
             if (needed := wanted.get(canonical(connection, path))) is not None:
                 found.setdefault(needed, user)
@@ -109,6 +109,10 @@ def _needed(
         if mention.image:
             for below in chain(connection, mention.path, "qcow2", known):
                 yield below, mention.vm
+    for path in strays.neighbours(connection, wanted):
+        if path not in wanted:
+            for below in chain(connection, path, "qcow2", known)[1:]:
+                yield below, path
     listed = volumes.list_volumes(connection)
     told: Known = {volume.path: (volume.base, volume.base_format) for volume in listed}
     for volume in listed:

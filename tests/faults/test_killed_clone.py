@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,27 @@ def copies(machine: Machine) -> bool:
         return False
 
 
+def test_of_another_machine(idle_guest: Machine) -> None:
+    """Where paths are not those of this machine, everything goes through libvirt's storage pools."""
+    there_uri = idle_guest.uri.replace("qemu://", "qemu+unix://")
+    elsewhere = replace(idle_guest, uri=there_uri)
+    files, pools = there(idle_guest), set(idle_guest.connection.listStoragePools())
+    killed(elsewhere, "before_define", idle_guest.name, "x", "--full")
+    made = str(idle_guest.directory / "x-vda.qcow2")
+    assert named(elsewhere) == [made]
+    with a_vm_with(idle_guest, Path(made)):
+        assert named(elsewhere) == []
+    overlay = idle_guest.directory / "y.qcow2"
+    lay(Path(made), overlay)
+    with a_vm_with(idle_guest, overlay):
+        assert named(elsewhere) == [], "what lies below a VM's disk is needed, too"
+    overlay.unlink()
+    assert result(there_uri, "leftovers", "--remove") == {"removed": [made]}
+    assert there(idle_guest) == files
+    assert set(idle_guest.connection.listStoragePools()) == pools
+    assert leftovers(elsewhere) == []
+
+
 def test_linked(idle_guest: Machine) -> None:
     files = there(idle_guest)
     killed(idle_guest, "before_define", idle_guest.name, "x", "--linked")
@@ -199,17 +221,15 @@ def test_what_a_vm_uses_meanwhile_is_kept(idle_guest: Machine, layered: bool) ->
     killed(idle_guest, "before_define", idle_guest.name, "x", "--full")
     made = idle_guest.directory / "x-vda.qcow2"
     image = idle_guest.directory / "other.qcow2" if layered else made
-    if layered:
-        command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(made), "-F", "qcow2", str(image)]
-        subprocess.run(command, check=True)
     history = History()
     try:
         with Connection(idle_guest.uri) as connection:
             (leftover,) = find_leftovers(connection, history)
-            if layered:  # an image alone, that no VM has: nobody knows whose it is, or whether it is listed in a pool
-                assert [file.path for file in leftover.remains.files] in ([], [str(made)])
             plan = leftover_removal.plan(leftover)
             facts = leftover_removal.facts(connection, leftover)
+            if layered:
+                lay(made, image)
+                assert named(idle_guest) == [], "an image that no VM has yet needs its base, too"
             with a_vm_with(idle_guest, image):
                 assert named(idle_guest) == []
                 now = leftover_removal.plan(look_again(connection, history, leftover))
@@ -217,10 +237,20 @@ def test_what_a_vm_uses_meanwhile_is_kept(idle_guest: Machine, layered: bool) ->
                 with pytest.raises(Refused, match="is used by other"):
                     run(plan, facts, connection, history)
                 assert made.exists()
+            if layered:
+                image.unlink()
             run(plan, facts, connection, history)
             assert not made.exists()
+            with pytest.raises(Refused, match="somebody else's"):
+                run(plan, facts, connection, history)
     finally:
         history.close()
+
+
+def lay(base: Path, image: Path) -> None:
+    """Make an image on top of another one."""
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base), "-F", "qcow2", str(image)]
+    subprocess.run(command, check=True)
 
 
 @contextmanager
