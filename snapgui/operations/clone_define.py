@@ -6,7 +6,7 @@ from snapgui.model.plan import Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.records import ImageCopy, NewVm, Snapshot
 from snapgui.model.text import QT_TRANSLATE_NOOP
-from snapgui.operations.clone_checks import refuse_existing
+from snapgui.operations.clone_checks import intend
 from snapgui.operations.file_copy import copy_file
 from snapgui.operations.task import Task
 
@@ -60,7 +60,7 @@ def _copy_nvram(new_vm: NewVm, task: Task) -> str:
     source = task.facts.machine.nvram
     if not new_vm.nvram or not source:
         return ""
-    refuse_existing(task, new_vm.nvram)
+    intend(task, new_vm.nvram)
     if copy_file(task, source, new_vm.nvram):
         task.made.append(new_vm.nvram)
     return new_vm.nvram

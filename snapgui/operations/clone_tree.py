@@ -18,7 +18,7 @@ from snapgui.model.plan import Finding, Road, Severity, Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.records import FileCopy, ImageCopy, NewVm, Place, Snapshot
 from snapgui.model.text import QT_TRANSLATE_NOOP
-from snapgui.operations.clone_checks import as_broken, refuse_existing
+from snapgui.operations.clone_checks import as_broken, intend
 from snapgui.operations.clone_define import define_step, identity_of
 from snapgui.operations.doctor import blocker
 from snapgui.operations.facts import Facts
@@ -128,7 +128,7 @@ def copy_files(step: Step, task: Task) -> None:
     carried = _carried(step, task)
     sizes = [_size(task, file.source) for file in step.files]
     for number, file in enumerate(step.files):
-        refuse_existing(task, file.file)
+        intend(task, file.file)
 
         def report(here: int, before: int = sum(sizes[:number]), path: str = file.source) -> None:
             done, total = before + here, sum(sizes)
