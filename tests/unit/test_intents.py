@@ -27,7 +27,7 @@ def begun(history: History, target_uri: str = "") -> tuple[int, Task]:
     job = history.begin(URI, plan)
     intents.of_files(history, job, task)
     for path in (A, B):
-        task.intend(path)
+        task.intend(path, False)
     return job, task
 
 
