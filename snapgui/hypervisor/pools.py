@@ -42,6 +42,14 @@ def pool_at(connection: Connection, directory: str) -> Iterator[Any]:
             pool.destroy()
 
 
+def refresh_at(connection: Connection, directory: str) -> bool:
+    """Let the pool of a directory look for files that others have made; return whether there is one."""
+    with contextlib.suppress(libvirt.libvirtError):
+        connection.libvirt.storagePoolLookupByTargetPath(directory).refresh(0)
+        return True
+    return False
+
+
 def list_pools(connection: Connection) -> tuple[tuple[str, str], ...]:
     """Return (name, directory) of every active pool that is one."""
     found = []

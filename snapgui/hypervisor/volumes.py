@@ -1,6 +1,7 @@
 """The bytes of image files through libvirt's volumes: for files of other machines, or that this user cannot read."""
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,25 +60,32 @@ def open_volume(connection: Connection, path: str) -> VolumeStream | None:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One file of a storage pool, as libvirt describes it."""
+    """One file of a storage pool, as libvirt describes it; ``changed`` is when it was written to last, in its words."""
 
     path: str
     pool: str
     format: str = ""
     base: str = ""
     base_format: str = ""
+    changed: str = ""
 
 
 def list_volumes(connection: Connection) -> tuple[Volume, ...]:
     """Return the files of all active pools; what vanishes meanwhile is left out."""
-    found = []
+    return tuple(each_volume(connection))
+
+
+def each_volume(connection: Connection) -> Iterator[Volume]:
+    """Yield the files of all active pools, read one by one; what vanishes meanwhile is left out."""
     with contextlib.suppress(libvirt.libvirtError):
         for pool in connection.libvirt.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
             with contextlib.suppress(libvirt.libvirtError):
                 for volume in pool.listAllVolumes(0):
+                    text = ""
                     with contextlib.suppress(libvirt.libvirtError):
-                        found.append(_volume(pool.name(), parse(volume.XMLDesc(0))))
-    return tuple(found)
+                        text = volume.XMLDesc(0)
+                    if text:
+                        yield _volume(pool.name(), parse(text))
 
 
 def _volume(pool: str, root: etree._Element) -> Volume:
@@ -87,6 +95,7 @@ def _volume(pool: str, root: etree._Element) -> Volume:
         format=attribute(root, "target/format", "type"),
         base=root.findtext("backingStore/path") or "",
         base_format=attribute(root, "backingStore/format", "type"),
+        changed=root.findtext("target/timestamps/mtime") or "",
     )
 
 
