@@ -4,11 +4,15 @@ A host may have hundreds of VMs. It is read in small pieces, between which other
 cannot have changed since an earlier reading is not read again.
 """
 
+import contextlib
+import os
 import posixpath
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
+from typing import Any
 
 from snapgui.hypervisor import inventory, pools, snapshots, volumes
 from snapgui.hypervisor.connection import Connection
@@ -36,12 +40,13 @@ UNTOLD = ("", "")
 class Remembered:
     """What earlier readings found, each with what tells whether it still holds.
 
-    ``bases`` by image, with the file's time and size; ``disks`` by VM, with its document; ``frozen`` by VM, with the
-    names of its snapshots (edits of these elsewhere give no sign). ``missed``: images that their pool does not know
-    even after it looked for new files.
+    ``bases`` and ``volumes`` by image, with the file's time and size; ``disks`` by VM, with its document; ``frozen`` by
+    VM, with the names of its snapshots (edits of these elsewhere give no sign). ``missed``: images that their pool does
+    not know even after it looked for new files.
     """
 
     bases: dict[str, tuple[Stamp, Base]] = field(default_factory=dict)
+    volumes: dict[str, tuple[Stamp, Volume]] = field(default_factory=dict)
     disks: dict[str, tuple[str, tuple[Disk, ...]]] = field(default_factory=dict)
     frozen: dict[str, tuple[snapshots.Fingerprint, tuple[Frozen, ...]]] = field(default_factory=dict)
     missed: set[str] = field(default_factory=set)
@@ -49,7 +54,7 @@ class Remembered:
 
 def read_lineage(connection: Connection) -> Lineage:
     """Return the images of all VMs and pools. What vanishes while it is read is left out."""
-    found = advance(in_pieces(connection, Remembered()), None)
+    found = advance(in_pieces(connection, inventory.list_vms(connection), Remembered()), None)
     return found or Lineage()
 
 
@@ -65,13 +70,12 @@ def advance(pieces: Pieces, seconds: float | None) -> Lineage | None:
     return None
 
 
-def in_pieces(connection: Connection, remembered: Remembered) -> Pieces:
+def in_pieces(connection: Connection, vms: Iterable[Vm], remembered: Remembered) -> Pieces:
     """Yield after each VM, volume and image; return the lineage. Paths are without links as far as can be seen."""
     found = _Found(connection, remembered)
-    for volume in volumes.each_volume(connection):
+    for volume in volumes.each_volume(connection, found.known_volume):
         found.add_volume(volume)
         yield
-    vms = inventory.list_vms(connection)
     for vm in vms:
         try:
             _add_vm(connection, vm, found)
@@ -96,8 +100,15 @@ class _Found:
     volumes: dict[str, Volume] = field(default_factory=dict)
     real: dict[str, str] = field(default_factory=dict)
 
+    def known_volume(self, path: str) -> Volume | None:
+        """Return what a pool said of a file that is as it was then, where that can be seen from here."""
+        stamp, known = _stamp_of_file(self.connection, path), self.remembered.volumes.get(path)
+        return known[1] if known is not None and stamp and known[0] == stamp else None
+
     def add_volume(self, volume: Volume) -> None:
         path = self.canonical(volume.path)
+        if stamp := _stamp_of_file(self.connection, volume.path):
+            self.remembered.volumes[volume.path] = stamp, volume
         self.volumes[path] = volume
         self.formats[path] = volume.format
 
@@ -170,14 +181,15 @@ class _Found:
 
 def _stamp(connection: Connection, path: str, volume: Volume | None) -> Stamp:
     """Return what changes whenever the file is written to; empty where that cannot be known."""
+    return _stamp_of_file(connection, path) or ((volume.changed,) if volume is not None and volume.changed else ())
+
+
+def _stamp_of_file(connection: Connection, path: str) -> Stamp:
     if is_local(connection):
-        try:
-            status = Path(path).stat()
-        except OSError:
-            pass
-        else:
+        with contextlib.suppress(OSError):
+            status = os.stat(path)  # noqa: PTH116 - thousands of paths that need not be taken apart
             return (status.st_mtime_ns, status.st_size, status.st_ino)
-    return (volume.changed,) if volume is not None and volume.changed else ()
+    return ()
 
 
 def _read_head(connection: Connection, path: str) -> Base | None:
@@ -232,10 +244,13 @@ def _path(connection: Connection, disk: Disk) -> str:
 
 def _forget(remembered: Remembered, vm_uuids: set[str], found: _Found) -> None:
     """What does not exist any more is kept no longer."""
-    for gone in remembered.disks.keys() - vm_uuids:
-        del remembered.disks[gone]
-    for gone in remembered.frozen.keys() - vm_uuids:
-        del remembered.frozen[gone]
-    for gone in remembered.bases.keys() - found.formats.keys():
-        del remembered.bases[gone]
+    _keep(remembered.disks, vm_uuids)
+    _keep(remembered.frozen, vm_uuids)
+    _keep(remembered.bases, found.formats.keys())
+    _keep(remembered.volumes, found.real.keys())
     remembered.missed &= found.formats.keys()
+
+
+def _keep(entries: dict[str, Any], keys: AbstractSet[str]) -> None:
+    for gone in entries.keys() - keys:
+        del entries[gone]
