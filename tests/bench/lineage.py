@@ -3,11 +3,10 @@
 import time
 
 from support import places  # isort: skip
-from support.guests import STACKS, guest, stack
-from support.measure import Row, milliseconds, ran, repeated, timed, verdict
-from support.report import section
-
 import libvirt
+from support.guests import STACKS, guest, stack
+from support.measure import Row, milliseconds, ran, repeated, verdict
+from support.report import section
 
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.inventory import list_vms
