@@ -11,7 +11,6 @@ from snapgui.ui.graph_geometry import CardMetrics
 from snapgui.ui.relatives import Relative
 from snapgui.ui.snapshot_model import Node, SnapshotModel
 from snapgui.ui.theme import Role, color
-from snapgui.ui.vm_list import vm_look
 from snapgui.ui.wording import age_words, badge_words, kind_words, tr
 
 TITLES_BELOW = 0.55
@@ -122,8 +121,9 @@ class CardPainter(QStyledItemDelegate):
     def _relative(self, painter: QPainter, rect: QRectF, relative: Relative, metrics: CardMetrics) -> None:
         """A card that leads elsewhere: what sort of thing, its name, what it does, and an arrow if one can go there."""
         inner = rect.adjusted(PADDING, PADDING, -PADDING, -PADDING)
-        mark, colour = _mark(relative)
-        painter.drawPixmap(QPointF(inner.x(), inner.center().y() - MARK / 2), pixmap(mark, MARK, colour, self.ratio))
+        mark, role = relative.look
+        at = QPointF(inner.x(), inner.center().y() - MARK / 2)
+        painter.drawPixmap(at, pixmap(mark, MARK, color(role), self.ratio))
         inner.setLeft(inner.left() + MARK + PADDING)
         top = QRectF(inner.x(), inner.y(), inner.width(), metrics.line)
         below = top.translated(0, metrics.line + 4)
@@ -210,16 +210,6 @@ class CardPainter(QStyledItemDelegate):
         height = editor.sizeHint().height()
         rect = option.rect
         editor.setGeometry(rect.x() + 2, rect.y() + 2, max(rect.width() - 4, 160), height)
-
-
-def _mark(relative: Relative) -> tuple[str, QColor]:
-    """Return the icon of a relative, and its colour."""
-    if relative.vm is None:
-        return "disk", color(Role.MUTED)
-    if relative.leads_here:
-        return "clone", color(Role.ACCENT)
-    name, role = vm_look(relative.vm)
-    return name, color(role)
 
 
 def _text() -> QColor:

@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 
 from snapgui.model.lineage import Kinship
 from snapgui.model.records import Vm
+from snapgui.ui.theme import Role
+from snapgui.ui.vm_list import vm_look
 from snapgui.ui.wording import plain_tip, state_words, tr
 
 Key = tuple[str, str, str | None]
@@ -74,6 +76,13 @@ class Relative:
     def state(self) -> str:
         """What its VM does."""
         return "" if self.vm is None else state_words(self.vm)
+
+    @property
+    def look(self) -> tuple[str, Role]:
+        """The name of its icon, and its colour's."""
+        if self.vm is None:
+            return "disk", Role.MUTED
+        return ("clone", Role.ACCENT) if self.leads_here else vm_look(self.vm)
 
     @property
     def spoken(self) -> str:

@@ -9,7 +9,9 @@ from PySide6.QtGui import QPixmap
 from snapgui.model.changes import diff
 from snapgui.model.records import Snapshot, Vm
 from snapgui.model.tree import SnapshotTree
+from snapgui.ui.assets import icon
 from snapgui.ui.relatives import Key, Relative
+from snapgui.ui.theme import color
 from snapgui.ui.wording import (
     age_words,
     badge_words,
@@ -229,6 +231,9 @@ class SnapshotModel(QAbstractItemModel):
             return self._spoken(node) if index.column() == Column.NAME else self._cell(node, index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tip(node)
+        if role == Qt.ItemDataRole.DecorationRole and node.relative is not None and index.column() == Column.NAME:
+            name, tint = node.relative.look
+            return icon(name, color(tint))
         return None
 
     def setData(self, index: AnyIndex, value: object, role: int = Qt.ItemDataRole.EditRole) -> bool:
