@@ -1,7 +1,6 @@
 """The snapshot tree of one VM as a Qt model. It is spliced, never reset, so that views keep their place."""
 
 import itertools
-from enum import IntEnum
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QPixmap
@@ -11,32 +10,14 @@ from snapgui.model.records import Snapshot, Vm
 from snapgui.model.tree import SnapshotTree
 from snapgui.ui.assets import icon
 from snapgui.ui.relatives import Key, Relative
+from snapgui.ui.row_words import Column, relative_cell, snapshot_cell, snapshot_spoken, snapshot_tip
 from snapgui.ui.theme import color
-from snapgui.ui.wording import (
-    age_words,
-    badge_words,
-    kind_words,
-    moment_words,
-    plain_tip,
-    snapshot_state_words,
-    state_words,
-    tr,
-)
+from snapgui.ui.wording import state_words, tr
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
 _CELL = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 _TITLE = _CELL | Qt.ItemFlag.ItemIsEditable
-
-
-class Column(IntEnum):
-    """The columns of the outline."""
-
-    NAME = 0
-    WHEN = 1
-    STATE = 2
-    KIND = 3
-    DESCRIPTION = 4
 
 
 COLUMNS = len(Column)
@@ -259,41 +240,23 @@ class SnapshotModel(QAbstractItemModel):
 
     def _cell(self, node: Node, column: int) -> str:
         if node.relative is not None:
-            shown = node.relative
-            cells = {Column.NAME: shown.spoken if shown.leads_here else shown.title}
-            cells |= {Column.STATE: shown.state, Column.KIND: shown.kind}
-            return cells.get(Column(column), "")
+            return relative_cell(node.relative, column)
         if node.snapshot is None:
             return {Column.NAME: tr("You are here"), Column.STATE: self.here_words()}.get(Column(column), "")
-        snapshot = node.snapshot
-        return {
-            Column.NAME: lambda: " ".join(snapshot.label.split()),
-            Column.WHEN: lambda: age_words(snapshot.created),
-            Column.STATE: lambda: snapshot_state_words(snapshot),
-            Column.KIND: lambda: kind_words(snapshot.kind),
-            Column.DESCRIPTION: lambda: " ".join(snapshot.description.split()),
-        }[Column(column)]()
+        return snapshot_cell(node.snapshot, column)
 
     def _spoken(self, node: Node) -> str:
-        """A screen reader's sentence; it begins with the snapshot's name."""
+        """A screen reader's sentence."""
         if node.relative is not None:
             return node.relative.spoken
         if node.snapshot is None:
             return f"{tr('You are here')}, {self.here_words()}"
-        snapshot = node.snapshot
-        parts = [snapshot.name, snapshot.title or "", age_words(snapshot.created), snapshot_state_words(snapshot)]
-        parts += [kind_words(snapshot.kind), tr("current") if snapshot.name == self.tree.current else ""]
-        return ", ".join(part for part in parts if part)
+        return snapshot_spoken(node.snapshot, current=node.snapshot.name == self.tree.current)
 
     def _tip(self, node: Node) -> str:
         if node.relative is not None:
             return node.relative.tip
-        if node.snapshot is None:
-            return self._spoken(node)
-        snapshot = node.snapshot
-        lines = [snapshot.label, snapshot.name if snapshot.title else "", moment_words(snapshot.created)]
-        lines += [f"{badge_words(snapshot)} · {kind_words(snapshot.kind)}", snapshot.description[:500]]
-        return plain_tip("\n".join(line for line in lines if line))
+        return self._spoken(node) if node.snapshot is None else snapshot_tip(node.snapshot)
 
     # splicing
 
