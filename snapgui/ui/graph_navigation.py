@@ -50,7 +50,9 @@ class GraphNavigation(QObject):
             self._pan_to(event.position().toPoint())
             return True
         if event.type() == QEvent.Type.MouseMove and not event.buttons() and not self._space:
-            self._view.viewport().setCursor(self._shape_at(event.position().toPoint()))
+            shape = self._shape_at(event.position().toPoint())
+            if self._view.viewport().cursor().shape() != shape:
+                self._view.viewport().setCursor(shape)
         if event.type() == QEvent.Type.MouseButtonRelease and self._pan is not None:
             self._end_pan()
             return True
