@@ -153,8 +153,8 @@ class SnapshotModel(QAbstractItemModel):
         return QModelIndex() if node is None else self._index(node, column)
 
     def index_of_node(self, node: Node) -> QModelIndex:
-        """Return the index of any row."""
-        return self._index(node)
+        """Return the index of any row; an invalid one for a row that is gone, which a view may still know."""
+        return self._index(node) if self._nodes.get(node.number) is node else QModelIndex()
 
     @property
     def root(self) -> Node:
