@@ -1,6 +1,7 @@
 """What each verb does: read facts, plan, run, print."""
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -10,10 +11,10 @@ from snapgui.cli.interruption import Interruption
 from snapgui.cli.output import Console, finding_record, findings_text, plan_record, plan_text
 from snapgui.cli.records import lineage_record, snapshot_record, tree_record, vm_record
 from snapgui.cli.treetext import lineage_lines, tree_lines
-from snapgui.hypervisor import inventory, snapshots
+from snapgui.hypervisor import inventory, snapshots, statistics
 from snapgui.hypervisor.connection import Connection, default_uri
 from snapgui.model.errors import Broken, Refused
-from snapgui.model.plan import Plan, Remedy
+from snapgui.model.plan import Plan, Remedy, Road, Verb
 from snapgui.model.records import KindWish, MemoryWish, Snapshot, Then
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations import clone as cloning
@@ -40,7 +41,7 @@ _POLL_S = 0.2
 
 def list_vms(options: argparse.Namespace, console: Console) -> int:
     """``snapgui list``."""
-    with _connection(options) as connection:
+    with open_connection(options) as connection:
         vms = inventory.list_vms(connection)
         record = {"uri": connection.uri, "vms": [{**vm_record(vm), "snapshots": vm.snapshots} for vm in vms]}
     width = max((len(vm.name) for vm in vms), default=0)
@@ -52,7 +53,7 @@ def list_vms(options: argparse.Namespace, console: Console) -> int:
 
 def tree(options: argparse.Namespace, console: Console) -> int:
     """``snapgui tree VM``."""
-    with _connection(options) as connection:
+    with open_connection(options) as connection:
         vm_uuid = connection.find(options.vm)
         vm = inventory.read_vm(connection, vm_uuid)
         found = snapshots.read_tree(connection, vm_uuid)
@@ -63,7 +64,7 @@ def tree(options: argparse.Namespace, console: Console) -> int:
 
 def lineage(options: argparse.Namespace, console: Console) -> int:
     """``snapgui lineage``."""
-    with _connection(options) as connection:
+    with open_connection(options) as connection:
         found = read_lineage(connection)
     console.result(lineage_record(found), "\n".join(lineage_lines(found)) or "No images.")
     return DONE
@@ -161,23 +162,49 @@ def undo(options: argparse.Namespace, console: Console) -> int:
 
 def clone(options: argparse.Namespace, console: Console) -> int:
     """``snapgui clone VM[@SNAPSHOT] NEWNAME``."""
-    full = True if options.full else False if options.linked else None
-
-    def make_plan(connection: Connection, facts: Facts, snapshot: str | None) -> Plan:
-        around = read_surroundings(connection, facts, options.pool or "")
-        request = cloning.CloneRequest(
-            options.name or " ", snapshot, full, start=options.start, connected=not options.no_network
-        )
-        return cloning.plan(facts, around, request)
-
-    def show(facts: Facts, outcome: Outcome) -> None:
-        record = {"vm": {"name": options.name, "uuid": outcome.clone_uuid}, "files": list(outcome.files)}
-        console.result(record, f"Cloned {facts.vm.name} as {options.name}: {outcome.text}.")
-
-    with _connection(options) as connection:
+    full = True if options.full or options.with_snapshots else False if options.linked else None
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(open_connection(options))
+        target = stack.enter_context(Connection(options.to)) if options.to else None
         vm_uuid, snapshot = connection.find_with_snapshot(options.vm)
         facts = read_facts(connection, vm_uuid)
-        return _carry_out(options, console, connection, facts, make_plan(connection, facts, snapshot), show)
+        around = read_surroundings(connection, facts, options.pool or "", target)
+        request = cloning.CloneRequest(
+            options.name or " ",
+            snapshot,
+            full,
+            start=options.start,
+            connected=not options.no_network,
+            with_snapshots=options.with_snapshots,
+            keep_host_devices=options.keep_host_devices,
+        )
+        plan = cloning.plan(facts, around, request)
+
+        def show(facts: Facts, outcome: Outcome) -> None:
+            record = clone_record(target or connection, plan, outcome)
+            console.result(record, f"Cloned {facts.vm.name} as {options.name.strip()}: {outcome.text}.")
+            for note in plan.notes[-1:]:
+                console.say(f"snapgui: hint: {note}")
+
+        return _carry_out(options, console, connection, facts, plan, show)
+
+
+def clone_record(connection: Connection, plan: Plan, outcome: Outcome) -> dict[str, object]:
+    """Return what was made: a contract that users' scripts depend on. A linked clone has copied nothing."""
+    copies = next(step.copies for step in plan.steps if step.verb is Verb.DEFINE)
+    linked = any(step.road is Road.LAYER for step in plan.steps if step.verb is Verb.COPY)
+    vm = inventory.read_vm(connection, outcome.clone_uuid)
+    copied = 0 if linked else statistics.allocated(connection, [copy.file for copy in copies])
+    return {
+        "vm": vm_record(vm),
+        "linked": linked,
+        "disks": [
+            {"target": copy.target, "source": copy.source, "base": copy.source if linked else None, "file": copy.file}
+            for copy in copies
+        ],
+        "copied_bytes": copied,
+        "seconds": round(outcome.elapsed_s, 3),
+    }
 
 
 def flatten(options: argparse.Namespace, console: Console) -> int:
@@ -193,7 +220,7 @@ def doctor(options: argparse.Namespace, console: Console) -> int:
     """``snapgui doctor VM``."""
     if options.fix is not None:
         return _mend(options, console)
-    with _connection(options) as connection:
+    with open_connection(options) as connection:
         findings = examine(read_facts(connection, connection.find(options.vm)))
     console.result({"findings": [finding_record(finding) for finding in findings]}, findings_text(findings))
     return DONE
@@ -226,7 +253,8 @@ def demo(options: argparse.Namespace, console: Console) -> int:
     return run_demo(None if options.tour is None else Path(options.tour), clean=options.clean, say=console.say)
 
 
-def _connection(options: argparse.Namespace) -> Connection:
+def open_connection(options: argparse.Namespace) -> Connection:
+    """Connect to the hypervisor that was asked for."""
     return Connection(options.connect or default_uri())
 
 
@@ -236,7 +264,7 @@ def _change(
     make_plan: Callable[[Facts], Plan],
     show: Callable[[Facts, Outcome], None],
 ) -> int:
-    with _connection(options) as connection:
+    with open_connection(options) as connection:
         facts = read_facts(connection, connection.find(options.vm))
         return _carry_out(options, console, connection, facts, make_plan(facts), show)
 
@@ -256,11 +284,11 @@ def _carry_out(
         console.hint(plan.blockers[0])
         raise Refused(plan.blockers[0].text)
     console.warnings(plan)
-    show(facts, _run_patiently(plan, facts, connection, console))
+    show(facts, run_patiently(plan, facts, connection, console))
     return DONE
 
 
-def _run_patiently(plan: Plan, facts: Facts, connection: Connection, console: Console) -> Outcome:
+def run_patiently(plan: Plan, facts: Facts, connection: Connection, console: Console) -> Outcome:
     """Run in a second thread, so that Ctrl-C is heard: it cancels what can be cancelled, and waits for the rest."""
     history = History()
     interruption = console.interruption

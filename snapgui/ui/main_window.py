@@ -424,6 +424,8 @@ class MainWindow(QMainWindow):
             self.flows.undo(host, job.vm_uuid)
         elif what == "resume" and host is not None:
             self.flows.resume(host, job)
+        elif what == "remove" and host is not None:
+            self.flows.remove_leftovers(host, job)
         elif what == "details":
             self._show_job(job)
 
