@@ -17,6 +17,7 @@ from snapgui.ui.wording import state_words, tr
 AnyIndex = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
 _CELL = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+_RELATIVE = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 _TITLE = _CELL | Qt.ItemFlag.ItemIsEditable
 
 
@@ -190,8 +191,10 @@ class SnapshotModel(QAbstractItemModel):
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:
         if not index.isValid():
             return Qt.ItemFlag.NoItemFlags
-        is_title = index.column() == 0 and self._nodes[index.internalId()].snapshot is not None
-        return _TITLE if is_title else _CELL
+        node = self._nodes[index.internalId()]
+        if node.relative is not None:
+            return _RELATIVE
+        return _TITLE if index.column() == 0 and node.snapshot is not None else _CELL
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
