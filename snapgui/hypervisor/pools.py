@@ -126,6 +126,14 @@ def take_down(connection: Connection, name: str) -> None:
         pool.destroy()
 
 
+def refresh_at(connection: Connection, directory: str) -> bool:
+    """Let the pool of a directory look for files that others have made; return whether there is one."""
+    with contextlib.suppress(libvirt.libvirtError):
+        connection.libvirt.storagePoolLookupByTargetPath(directory).refresh(0)
+        return True
+    return False
+
+
 def list_pools(connection: Connection) -> tuple[tuple[str, str], ...]:
     """Return (name, directory) of every active pool that is one, without those that exist only for a while."""
     found = []
