@@ -1,5 +1,5 @@
 """Faults are made on real hypervisors, both stacks, as in tests/qemu."""
 
-from tests.stacks.fixtures import guest, guest_files, idle_guest, stack, stack_files
+from tests.stacks.fixtures import guest, guest_files, idle_guest, stack, stack_files, user_home
 
-__all__ = ["guest", "guest_files", "idle_guest", "stack", "stack_files"]
+__all__ = ["guest", "guest_files", "idle_guest", "stack", "stack_files", "user_home"]

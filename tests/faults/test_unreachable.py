@@ -2,27 +2,14 @@
 
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.qemu.commands import ok, refused, snapgui
+from tests.stacks.access import Access
 from tests.stacks.machines import Machine
 from tests.stacks.stacks import Stack
-
-NOBODY = 65534
-AS_NOBODY = f"""
-import locale, os, sys  # what is loaded late could not be read by nobody
-from snapgui.cli.main import main
-import shutil, snapgui.cli.commands
-import snapgui.hypervisor.connection, libvirt
-if os.geteuid() == 0:
-    os.setegid({NOBODY})
-    os.seteuid({NOBODY})
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 @pytest.mark.parametrize(
@@ -48,20 +35,17 @@ def test_a_socket_that_nobody_listens_at(tmp_path: Path) -> None:
     assert "Connection refused" in refused(f"qemu:///system?socket={path}", "list")
 
 
-def test_a_socket_that_this_user_may_not_use(stack: Stack, tmp_path: Path) -> None:
+def test_a_socket_that_this_user_may_not_use(stack: Stack, user_home: Path) -> None:
     path = Path(os.environ["XDG_RUNTIME_DIR"]) / "locked"
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
         path.chmod(0)
         path.parent.chmod(0o755)
-        done = subprocess.run(
-            [sys.executable, "-c", AS_NOBODY, "-c", f"qemu:///system?socket={path}", "list"],
-            capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("snapgui: You are not allowed to do this: ")
-    assert "Permission denied" in done.stderr
+        said = snapgui(Access("user", f"qemu:///system?socket={path}", user_home), "list")
+    assert (said.status, said.out) == (1, "")
+    assert said.err.startswith("snapgui: You are not allowed to do this: ")
+    assert "Permission denied" in said.err
 
 
 def test_a_connection_for_looking_only(stack: Stack, idle_guest: Machine) -> None:

@@ -1,18 +1,22 @@
-"""Run the command line against a stack: in this process where nothing goes wrong with it, else in one of its own."""
+"""Run the command line against a stack: in this process where nothing goes wrong with it, else in one of its own.
+
+A stack is given by its URI, or by the way it is accessed.
+"""
 
 import contextlib
 import io
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from snapgui.cli.main import main
+from tests.stacks.access import Access
 
 PATIENCE_S = 60.0
+COMMAND_TIMEOUT_S = 240.0
 INTERNAL = ("--kind", "internal")
 """For tests of what only internal snapshots do; later ones follow, because the tree has that kind."""
 
@@ -36,32 +40,42 @@ class Said:
         return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
 
 
-def snapgui(uri: str, *arguments: str) -> Said:
-    """Run a command in this process."""
+def snapgui(at: str | Access, *arguments: str) -> Said:
+    """Run a command, in this process unless another user is to run it."""
+    if isinstance(at, Access):
+        return _by_another_user(at, *arguments) if at.home is not None else snapgui(at.uri, *arguments)
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            status = main(["-c", uri, *arguments])
+            status = main(["-c", at, *arguments])
         except SystemExit as ended:
             status = int(ended.code or 0)
     return Said(status, out.getvalue(), err.getvalue())
 
 
-def ok(uri: str, *arguments: str) -> Said:
+def _by_another_user(access: Access, *arguments: str) -> Said:
+    done = subprocess.run(
+        access.command(*arguments),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT_S,
+    )  # fmt: skip
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def ok(at: str | Access, *arguments: str) -> Said:
     """Run a command that has to succeed."""
-    said = snapgui(uri, *arguments)
+    said = snapgui(at, *arguments)
     assert said.status == 0, said.err
     return said
 
 
-def result(uri: str, verb: str, *arguments: str) -> Any:
+def result(at: str | Access, verb: str, *arguments: str) -> Any:
     """Run a command that has to succeed; return its JSON."""
-    return ok(uri, verb, "--json", *arguments).json
+    return ok(at, verb, "--json", *arguments).json
 
 
-def refused(uri: str, *arguments: str) -> str:
+def refused(at: str | Access, *arguments: str) -> str:
     """Run a command that has to be refused; return its one sentence."""
-    said = snapgui(uri, *arguments)
+    said = snapgui(at, *arguments)
     assert (said.status, said.out) == (1, ""), said
     sentences = [line for line in said.err.splitlines() if not line.startswith(("snapgui: warning:", "snapgui: hint:"))]
     assert len(sentences) == 1, said.err
@@ -69,9 +83,10 @@ def refused(uri: str, *arguments: str) -> str:
 
 
 @contextlib.contextmanager
-def running(uri: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def running(at: str | Access, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run a command in a process of its own, that reports its progress as JSON."""
-    command = [sys.executable, "-m", "snapgui", "-c", uri, *arguments, "--progress", "json"]
+    access = at if isinstance(at, Access) else Access("root", at)
+    command = access.command(*arguments, "--progress", "json")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process

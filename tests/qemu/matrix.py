@@ -60,14 +60,34 @@ def make_template(target: Path, scratch: Path) -> Path:
     return target
 
 
+def raw_copy(template: Path, target: Path) -> Path:
+    subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(template), str(target)], check=True)
+    return target
+
+
+def add_device(machine: Machine, xml: str) -> None:
+    whole = machine.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    machine.connection.defineXML(whole.replace("</devices>", f"{xml}</devices>"))
+
+
 @dataclass(frozen=True)
 class Content:
-    """One disk, read from outside: all of it, the part that is quiet, the marker, the last number written."""
+    """One disk, read from outside: all of it, the part that is quiet, the marker, the numbers written, sorted."""
 
     everything: str
     quiet: str
     mark: str
-    pulse: int
+    pulses: tuple[int, ...]
+
+    @property
+    def pulse(self) -> int:
+        """The last number written."""
+        return max(self.pulses, default=0)
+
+    @property
+    def is_of_one_moment(self) -> bool:
+        """Whether each number is there that was when the last was written."""
+        return self.pulses == tuple(range(self.pulse + 1 - len(self.pulses), self.pulse + 1))
 
 
 @dataclass(frozen=True)
@@ -186,9 +206,9 @@ class Cell:
         assert len(everything) == SIZE
         said = subprocess.run(["/sbin/debugfs", "-R", "cat /mark", str(raw)], check=True, capture_output=True).stdout
         raw.unlink()
-        pulses = map(int, re.findall(rb"\d+", everything[QUIET:]))
+        pulses = sorted(map(int, re.findall(rb"\d+", everything[QUIET:])))
         whole, quiet = (sha256(part).hexdigest() for part in (everything, everything[:QUIET]))
-        return Content(whole, quiet, said.decode().strip(), max(pulses, default=0))
+        return Content(whole, quiet, said.decode().strip(), tuple(pulses))
 
     def files(self) -> frozenset[str]:
         return frozenset(path.name for path in self.machine.directory.iterdir() if path.name != "channel")

@@ -3,7 +3,6 @@
 import fcntl
 import math
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
-import libvirt
 import pytest
 
 from snapgui.demo import initramfs
@@ -24,8 +22,21 @@ from snapgui.operations.revert import RevertRequest
 from snapgui.operations.take import TakeRequest
 from tests.qemu.commands import wait_until
 from tests.qemu.images import is_sound, names_inside
-from tests.qemu.matrix import CD, CD_CONTENT, COUNTS_PER_S, RAW, Cell, Content, Kept, Request, Seen, make_template
-from tests.stacks.machines import Machine, machine
+from tests.qemu.matrix import (
+    CD,
+    CD_CONTENT,
+    COUNTS_PER_S,
+    RAW,
+    Cell,
+    Content,
+    Kept,
+    Request,
+    Seen,
+    add_device,
+    make_template,
+    raw_copy,
+)
+from tests.stacks.machines import machine
 from tests.stacks.stacks import Stack
 
 BACK = 25
@@ -90,23 +101,13 @@ def _cell(stack: Stack, files: GuestFiles, layout: str) -> Iterator[Cell]:
     with machine(stack, files, extra_disks=int(layout == "two disks")) as made:
         cd = None
         if layout == "raw second disk":
-            _add_device(made, RAW.format(path=_raw_copy(files.disk, made.directory / "disk1.img")))
+            add_device(made, RAW.format(path=raw_copy(files.disk, made.directory / "disk1.img")))
         if layout == "read-only CD":
             cd = made.directory / "cd.iso"
             cd.write_bytes(CD_CONTENT)
-            _add_device(made, CD.format(path=cd))
+            add_device(made, CD.format(path=cd))
         disks = ("vda", "vdb") if layout in {"two disks", "raw second disk"} else ("vda",)
         yield Cell(made, disks, cd)
-
-
-def _raw_copy(template: Path, target: Path) -> Path:
-    subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(template), str(target)], check=True)
-    return target
-
-
-def _add_device(made: Machine, xml: str) -> None:
-    whole = made.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
-    made.connection.defineXML(whole.replace("</devices>", f"{xml}</devices>"))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -2,11 +2,16 @@
 
 import os
 import signal
+import subprocess
 import time
 
 import pytest
 
 from snapgui.demo.guest import GuestError
+from snapgui.hypervisor.connection import Connection
+from snapgui.hypervisor.statistics import is_local
+from tests.qemu.commands import ok, result
+from tests.stacks.access import Access, as_ordinary_user
 from tests.stacks.apt_sources import Source, parse_deb822, parse_one_line
 from tests.stacks.machines import Machine, machine
 from tests.stacks.stacks import BACKPORTS, Stack
@@ -108,3 +113,26 @@ def test_apt_sources_are_read_in_both_formats() -> None:
     assert parse_deb822(deb822 + "\nTypes: deb\nEnabled: no\nURIs: http://off/\nSuites: x\n") == [
         Source("http://mirror/debian", ("bookworm", "bookworm-updates"))
     ]
+
+
+def test_each_way_leads_to_the_same_vms(access: Access, idle_guest: Machine) -> None:
+    assert idle_guest.name in {vm["name"] for vm in result(access, "list")["vms"]}
+    ok(access, "take", idle_guest.name, "here")
+    assert idle_guest.domain.snapshotListNames() == ["here"]
+
+
+def test_an_ordinary_user_neither_reads_an_image_nor_finds_it(idle_guest: Machine) -> None:
+    """What such a user can do, is done through libvirt alone."""
+    for command in (["head", "-c4", str(idle_guest.disk)], ["ls", str(idle_guest.directory)]):
+        done = subprocess.run(as_ordinary_user(*command), capture_output=True, text=True, check=False)
+        assert "Permission denied" in done.stderr
+
+
+def test_the_way_from_elsewhere_is_not_taken_for_local(access: Access) -> None:
+    with Connection(access.uri) as connection:
+        assert is_local(connection) is (access.way != "remote")
+
+
+def test_a_second_daemon_knows_nothing_of_the_first(stack: Stack, second_stack: Stack, idle_guest: Machine) -> None:
+    assert second_stack.name == stack.name
+    assert idle_guest.name not in {vm["name"] for vm in result(second_stack.remote_uri, "list")["vms"]}

@@ -30,7 +30,7 @@ for pair in etc:/etc/libvirt run:/run/libvirt lib:/var/lib/libvirt log:/var/log/
 done
 
 start() {
-    ${root:+chroot "$root"} /usr/sbin/libvirtd --pid-file "$state/libvirtd.pid" \
+    ${root:+chroot "$root"} /usr/sbin/libvirtd --listen --pid-file "$state/libvirtd.pid" \
         --config /etc/libvirt/libvirtd.conf </dev/null >>"$state/log/libvirtd.log" 2>&1 &
 }
 

@@ -5,6 +5,7 @@ Every test that uses `stack`, directly or not, runs once on each stack; under py
 
 import fcntl
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 
 from snapgui.demo.guest import GuestFiles, build_guest
 from snapgui.demo.hypervisor import demo_directory
+from tests.stacks.access import ORDINARY, WAYS, Access, access_to
 from tests.stacks.machines import Machine, machine
+from tests.stacks.privileges import as_root
 from tests.stacks.stacks import BACKPORTS, Stack, installed
 
 STACKS = [pytest.param(name, id=name, marks=pytest.mark.xdist_group(name)) for name in (installed(), BACKPORTS)]
@@ -37,13 +40,43 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
+def second_stack(stack: Stack) -> Iterator[Stack]:
+    """Another daemon of the same version, on another machine as far as both know: no image is seen by both."""
+    running = Stack(stack.name)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def user_home() -> Iterator[Path]:
+    """The place of an ordinary user."""
+    home = Path(tempfile.mkdtemp(prefix="sg-user-", dir="/tmp"))
+    as_root("chown", f"{ORDINARY}:{ORDINARY}", str(home))
+    yield home
+    as_root("rm", "-rf", "--one-file-system", str(home))
+
+
+@pytest.fixture(params=WAYS)
+def access(request: pytest.FixtureRequest, stack: Stack, user_home: Path) -> Access:
+    """The stack as root, as an ordinary user, and from another machine."""
+    return access_to(stack, request.param, user_home)
+
+
+@pytest.fixture(scope="session")
 def stack_files(stack: Stack, guest_files: GuestFiles) -> GuestFiles:
     """The guest's files at a place that the stack's daemon sees, too."""
+    return _copied(guest_files, stack.images)
 
-    def copied(file: Path) -> Path:
-        return Path(shutil.copyfile(file, stack.images / file.name))
 
-    return GuestFiles(copied(guest_files.kernel), copied(guest_files.initramfs), copied(guest_files.disk))
+@pytest.fixture(scope="session")
+def second_files(second_stack: Stack, guest_files: GuestFiles) -> GuestFiles:
+    """The guest's files where the second daemon sees them."""
+    return _copied(guest_files, second_stack.images)
+
+
+def _copied(files: GuestFiles, directory: Path) -> GuestFiles:
+    copies = (shutil.copyfile(file, directory / file.name) for file in (files.kernel, files.initramfs, files.disk))
+    return GuestFiles(*map(Path, copies))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import libvirt
 
@@ -19,7 +20,10 @@ BOOT_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True)
 class Machine:
-    """A VM of a test; `domain` and `connection` are the test's own, all its files lie in `directory`."""
+    """A VM of a test; `domain` and `connection` are the test's own, all its files lie in `directory`.
+
+    As on a freshly installed system, only their owner may list the directory and read the images.
+    """
 
     name: str
     uuid: str
@@ -44,9 +48,11 @@ def machine(stack: Stack, files: GuestFiles, *, extra_disks: int = 0) -> Iterato
     name = f"vm-{uuid[:8]}"
     directory = stack.images / name
     directory.mkdir()
+    directory.chmod(0o711)
     disk, *more = (directory / f"disk{number}.qcow2" for number in range(1 + extra_disks))
     for path in (disk, *more):
         shutil.copyfile(files.disk, path)
+        path.chmod(0o600)
     ensure_running()
     connection = libvirt.open(stack.uri)
     channel = GuestChannel(directory / "channel")
@@ -58,6 +64,17 @@ def machine(stack: Stack, files: GuestFiles, *, extra_disks: int = 0) -> Iterato
         channel.close()
         connection.close()
         _remove(stack, uuid, directory)
+
+
+@contextmanager
+def pool(machine: Machine) -> Iterator[str]:
+    """Have a storage pool of a VM's directory; yield its name."""
+    with_path = f"<target><path>{escape(str(machine.directory))}</path></target>"
+    made = machine.connection.storagePoolCreateXML(f"<pool type='dir'><name>{machine.name}</name>{with_path}</pool>")
+    try:
+        yield machine.name
+    finally:
+        made.destroy()
 
 
 def _remove(stack: Stack, uuid: str, directory: Path) -> None:

@@ -7,6 +7,7 @@ its input ends.
 import contextlib
 import fcntl
 import os
+import random
 import re
 import shutil
 import signal
@@ -24,6 +25,8 @@ from tests.stacks.privileges import as_root, root_command
 
 START_TIMEOUT_S = 60.0
 PREFIX = "snapgui-stack-"
+PORTS = range(20000, 32000)
+"""Below those that Linux gives to outgoing connections: one that is free stays free."""
 BACKPORTS = "libvirt-11.3"
 UNSHARE = ("unshare", "--mount", "--propagation=unchanged", "--pid", "--fork", "--kill-child", "--mount-proc")
 """Propagation is left to daemon.sh: unshare fails at it in a chroot."""
@@ -34,6 +37,11 @@ unix_sock_ro_perms = "0777"
 auth_unix_ro = "none"
 auth_unix_rw = "none"
 host_uuid = "{host}"
+listen_tls = 0
+listen_tcp = 1
+listen_addr = "127.0.0.1"
+tcp_port = "{port}"
+auth_tcp = "none"
 """
 QEMU_CONF = """\
 user = "+{user}"
@@ -61,8 +69,9 @@ def installed() -> str:
 class Stack:
     """A running private daemon.
 
-    Attributes: `name`; `uri` for libvirt; `images`, a directory that the daemon and its guests see at the same path;
-    `native_external`, whether this libvirt can revert to external snapshots; `directory`, all its files.
+    Attributes: `name`; `uri` for libvirt, and `remote_uri` as from another machine; `images`, a directory that the
+    daemon and its guests see at the same path; `native_external`, whether this libvirt can revert to external
+    snapshots; `directory`, all its files.
     """
 
     def __init__(self, name: str, settings: str = "") -> None:
@@ -74,6 +83,8 @@ class Stack:
         self.images = self.directory / "images"
         self.socket = self.directory / "run" / "libvirt-sock"
         self.uri = f"qemu:///system?socket={self.socket}"
+        self._port = _free_port()
+        self.remote_uri = f"qemu+tcp://127.0.0.1:{self._port}/system"
         self._write_configuration(settings)
         self._namespace = self._start_namespace()
         try:
@@ -128,7 +139,8 @@ class Stack:
         for name in ("etc/qemu", "etc/secrets", "etc/storage", "run", "lib", "log", "cache", "images"):
             (self.directory / name).mkdir(parents=True)
         self.directory.chmod(0o755)
-        (self.directory / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF.format(state=self.directory, host=uuid4()))
+        settled = LIBVIRTD_CONF.format(state=self.directory, host=uuid4(), port=self._port)
+        (self.directory / "etc/libvirtd.conf").write_text(settled)
         (self.directory / "etc/qemu.conf").write_text(
             QEMU_CONF.format(user=os.getuid(), group=os.getgid(), own=int(os.getuid() != 0)) + settings
         )
@@ -173,6 +185,13 @@ def _held_lock(directory: Path) -> TextIO:
     fcntl.flock(lock, fcntl.LOCK_EX)
     (directory / "new-lock").rename(directory / "lock")
     return lock
+
+
+def _free_port() -> int:
+    while True:
+        with socket.socket() as trial, contextlib.suppress(OSError):
+            trial.bind(("127.0.0.1", port := random.choice(PORTS)))
+            return port
 
 
 def _process(program: str, argument: str) -> int:
