@@ -41,7 +41,7 @@ _POLL_S = 0.2
 
 def list_vms(options: argparse.Namespace, console: Console) -> int:
     """``snapgui list``."""
-    with _connection(options) as connection:
+    with open_connection(options) as connection:
         vms = inventory.list_vms(connection)
         record = {"uri": connection.uri, "vms": [{**vm_record(vm), "snapshots": vm.snapshots} for vm in vms]}
     width = max((len(vm.name) for vm in vms), default=0)
@@ -53,7 +53,7 @@ def list_vms(options: argparse.Namespace, console: Console) -> int:
 
 def tree(options: argparse.Namespace, console: Console) -> int:
     """``snapgui tree VM``."""
-    with _connection(options) as connection:
+    with open_connection(options) as connection:
         vm_uuid = connection.find(options.vm)
         vm = inventory.read_vm(connection, vm_uuid)
         found = snapshots.read_tree(connection, vm_uuid)
@@ -64,7 +64,7 @@ def tree(options: argparse.Namespace, console: Console) -> int:
 
 def lineage(options: argparse.Namespace, console: Console) -> int:
     """``snapgui lineage``."""
-    with _connection(options) as connection:
+    with open_connection(options) as connection:
         found = read_lineage(connection)
     console.result(lineage_record(found), "\n".join(lineage_lines(found)) or "No images.")
     return DONE
@@ -164,7 +164,7 @@ def clone(options: argparse.Namespace, console: Console) -> int:
     """``snapgui clone VM[@SNAPSHOT] NEWNAME``."""
     full = True if options.full or options.with_snapshots else False if options.linked else None
     with contextlib.ExitStack() as stack:
-        connection = stack.enter_context(_connection(options))
+        connection = stack.enter_context(open_connection(options))
         target = stack.enter_context(Connection(options.to)) if options.to else None
         vm_uuid, snapshot = connection.find_with_snapshot(options.vm)
         facts = read_facts(connection, vm_uuid)
@@ -220,7 +220,7 @@ def doctor(options: argparse.Namespace, console: Console) -> int:
     """``snapgui doctor VM``."""
     if options.fix is not None:
         return _mend(options, console)
-    with _connection(options) as connection:
+    with open_connection(options) as connection:
         findings = examine(read_facts(connection, connection.find(options.vm)))
     console.result({"findings": [finding_record(finding) for finding in findings]}, findings_text(findings))
     return DONE
@@ -253,7 +253,8 @@ def demo(options: argparse.Namespace, console: Console) -> int:
     return run_demo(None if options.tour is None else Path(options.tour), clean=options.clean, say=console.say)
 
 
-def _connection(options: argparse.Namespace) -> Connection:
+def open_connection(options: argparse.Namespace) -> Connection:
+    """Connect to the hypervisor that was asked for."""
     return Connection(options.connect or default_uri())
 
 
@@ -263,7 +264,7 @@ def _change(
     make_plan: Callable[[Facts], Plan],
     show: Callable[[Facts, Outcome], None],
 ) -> int:
-    with _connection(options) as connection:
+    with open_connection(options) as connection:
         facts = read_facts(connection, connection.find(options.vm))
         return _carry_out(options, console, connection, facts, make_plan(facts), show)
 
@@ -283,11 +284,11 @@ def _carry_out(
         console.hint(plan.blockers[0])
         raise Refused(plan.blockers[0].text)
     console.warnings(plan)
-    show(facts, _run_patiently(plan, facts, connection, console))
+    show(facts, run_patiently(plan, facts, connection, console))
     return DONE
 
 
-def _run_patiently(plan: Plan, facts: Facts, connection: Connection, console: Console) -> Outcome:
+def run_patiently(plan: Plan, facts: Facts, connection: Connection, console: Console) -> Outcome:
     """Run in a second thread, so that Ctrl-C is heard: it cancels what can be cancelled, and waits for the rest."""
     history = History()
     interruption = console.interruption

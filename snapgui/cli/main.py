@@ -48,6 +48,8 @@ def _check(root: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         root.error("--with-snapshots makes a full clone; it does not go with --linked")
     if getattr(options, "to", None) is not None and not options.to.strip():
         root.error("--to needs a URI")
+    if options.verb == "leftovers" and options.dry_run and not options.remove:
+        root.error("--dry-run needs --remove here")
     if options.verb is not None and options.window_vm is not None:
         root.error("--vm belongs to the window; give the VM behind the verb")
     targets = [target for target, _ in getattr(options, "disk", ())]
@@ -57,7 +59,7 @@ def _check(root: argparse.ArgumentParser, options: argparse.Namespace) -> None:
 
 
 def _command(options: argparse.Namespace, interruption: Interruption) -> int:
-    from snapgui.cli import commands  # noqa: PLC0415 - neither the window nor --help needs them
+    from snapgui.cli import commands, leftovers  # noqa: PLC0415 - neither the window nor --help needs them
     from snapgui.cli.output import Console  # noqa: PLC0415
 
     progress = getattr(options, "progress", "none")
@@ -73,6 +75,7 @@ def _command(options: argparse.Namespace, interruption: Interruption) -> int:
         "doctor": commands.doctor,
         "clone": commands.clone,
         "flatten": commands.flatten,
+        "leftovers": leftovers.leftovers,
         "undo": commands.undo,
         "prune": commands.prune,
         "demo": commands.demo,
@@ -103,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
     _add_clone(verbs)
     _add_flatten(verbs)
     _add_doctor(verbs)
+    _add_leftovers(verbs)
     _add_undo(verbs)
     _add_prune(verbs)
     _add_demo(verbs)
@@ -201,12 +205,8 @@ def _add_clone(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     how.add_argument("--full", action="store_true", help="a copy that depends on nothing")
     clone.add_argument("--start", action="store_true", help="start the clone")
     clone.add_argument("--no-network", action="store_true", help="leave its network cables unplugged")
-    clone.add_argument(
-        "--with-snapshots", action="store_true", help="carry all snapshots along (full clones of a VM that is off)"
-    )
-    clone.add_argument(
-        "--keep-host-devices", action="store_true", help="keep devices of the host, which only one can use"
-    )
+    clone.add_argument("--with-snapshots", action="store_true", help="carry all snapshots along, of a VM that is off")
+    clone.add_argument("--keep-host-devices", action="store_true", help="keep what of the host only one can use")
     clone.add_argument("--to", metavar="URI", help="make it on another hypervisor")
     clone.add_argument("--pool", metavar="POOL", help="where its images go (default: beside the source's)")
     _add_changing(clone)
@@ -224,6 +224,12 @@ def _add_doctor(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     remedies = [remedy.value for remedy in Remedy]
     doctor.add_argument("--fix", choices=remedies, help="carry out what the doctor proposes")
     _add_changing(doctor)
+
+
+def _add_leftovers(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    leftovers = verbs.add_parser("leftovers", help="print what operations that were killed have left behind")
+    leftovers.add_argument("--remove", action="store_true", help="remove the files of clones that never came about")
+    _add_changing(leftovers)
 
 
 def _add_undo(verbs: "argparse._SubParsersAction[_Parser]") -> None:

@@ -9,7 +9,7 @@ from lxml import etree
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.faults import translated
 from snapgui.hypervisor.statistics import JobNumbers
-from snapgui.hypervisor.xml import dump
+from snapgui.hypervisor.xml import dump, parse
 from snapgui.model.records import Disk
 
 
@@ -50,6 +50,16 @@ def succeeded(connection: Connection, vm_uuid: str) -> bool:
     with translated():
         found = domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
     return bool(found.get("success", found.get("type") == libvirt.VIR_DOMAIN_JOB_COMPLETED))
+
+
+def targets(connection: Connection, vm_uuid: str) -> tuple[str, ...]:
+    """Return the files that a running copy writes into; nothing where none runs."""
+    domain = connection.domain(vm_uuid)
+    try:
+        root = parse(domain.backupGetXMLDesc(0))
+    except libvirt.libvirtError:
+        return ()
+    return tuple(target.get("file", "") for target in root.iterfind("disks/disk/target"))
 
 
 def abort(connection: Connection, vm_uuid: str) -> None:

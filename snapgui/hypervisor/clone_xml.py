@@ -177,11 +177,9 @@ def _host(domain: etree._Element, identity: Identity) -> None:
     if not identity.keep_host_devices:
         _remove_host_devices(devices)
     if identity.elsewhere:
-        for emulator in devices.findall("emulator"):
-            devices.remove(emulator)
+        _remove(devices, "emulator")
     for backend in devices.findall("tpm/backend"):
-        for state in backend.findall("source"):
-            backend.remove(state)
+        _remove(backend, "source")
     for graphics in devices.findall("graphics"):
         _display(graphics)
     for tag in _BACKENDS:
@@ -194,8 +192,7 @@ def _host(domain: etree._Element, identity: Identity) -> None:
 
 def _remove_host_devices(devices: etree._Element) -> None:
     for path in _HOST_DEVICES:
-        for device in devices.findall(path):
-            devices.remove(device)
+        _remove(devices, path)
     for tpm in devices.findall("tpm"):
         if tpm.find("backend[@type='passthrough']") is not None:
             devices.remove(tpm)
@@ -225,6 +222,11 @@ def _character_device(device: etree._Element) -> None:
             for element in device.findall(tag):
                 device.remove(element)
         device.set("type", "null" if kind != "unix" else "pty")
+
+
+def _remove(parent: etree._Element, path: str) -> None:
+    for element in parent.findall(path):
+        parent.remove(element)
 
 
 def _drop(element: etree._Element, *names: str) -> None:

@@ -41,7 +41,12 @@ _LOST = (
     "Cannot read data",
     "Cannot write data",
 )
-_NO_SOCKET = ("Failed to connect socket", "Unable to get system bus connection", "Cannot read CA certificate")
+_NO_SOCKET = (
+    "Failed to connect socket",
+    "unable to connect to server",
+    "Unable to get system bus connection",
+    "Cannot read CA certificate",
+)
 _UNWRITTEN = ("Error while writing VM state", "No space left on device")
 _DENIED = ("Permission denied", "authentication unavailable", "authentication failed", "polkit")
 _SAVED_ALREADY = "paused due to previous migration"

@@ -2,6 +2,7 @@
 
 import contextlib
 import posixpath
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -22,10 +23,12 @@ from snapgui.model.text import QT_TRANSLATE_NOOP
 PRIVATE = "0600"
 PREFIX = "snapgui-"
 """Names of the pools that exist only while something is being done."""
-LONGEST_WAIT_S = 60.0
+LONGEST_WAIT_S = 20.0
 LOOK_S = 0.1
 _CONFLICT = "conflict"
 """libvirt has only one pool for each directory: “Storage source conflict with pool: …”."""
+PROCESS = f"snapgui-{uuid4()}"
+"""How the names of the pools begin that this process makes; the history knows whose they were."""
 
 
 @contextlib.contextmanager
@@ -93,7 +96,7 @@ def _at(connection: Connection, directory: str) -> Any | None:
 def _made(connection: Connection, directory: str, *, last: bool) -> Any | None:
     """Make a pool; None where another process was faster, unless this is the ``last`` attempt."""
     wanted = etree.Element("pool", type="dir")
-    etree.SubElement(wanted, "name").text = f"{PREFIX}{uuid4()}"
+    etree.SubElement(wanted, "name").text = f"{PROCESS}-{secrets.token_hex(4)}"
     etree.SubElement(etree.SubElement(wanted, "target"), "path").text = directory
     try:
         with translated():
@@ -104,14 +107,41 @@ def _made(connection: Connection, directory: str, *, last: bool) -> Any | None:
         return None
 
 
+def names_beginning(connection: Connection, start: str) -> tuple[str, ...]:
+    """Return the names of the active pools that begin so."""
+    found: list[str] = []
+    with contextlib.suppress(libvirt.libvirtError):
+        names: list[str] = connection.libvirt.listStoragePools()
+        found = sorted(name for name in names if name.startswith(start))
+    return tuple(found)
+
+
+def take_down(connection: Connection, name: str) -> None:
+    """Let a pool be no more; its files stay. One that is in the middle of something libvirt refuses to take down."""
+    try:
+        pool = connection.libvirt.storagePoolLookupByName(name)
+    except libvirt.libvirtError:  # it is gone already
+        return
+    with translated():
+        pool.destroy()
+
+
+def refresh_at(connection: Connection, directory: str) -> bool:
+    """Let the pool of a directory look for files that others have made; return whether there is one."""
+    with contextlib.suppress(libvirt.libvirtError):
+        connection.libvirt.storagePoolLookupByTargetPath(directory).refresh(0)
+        return True
+    return False
+
+
 def list_pools(connection: Connection) -> tuple[tuple[str, str], ...]:
-    """Return (name, directory) of every active pool that is one."""
+    """Return (name, directory) of every active pool that is one, without those that exist only for a while."""
     found = []
     with contextlib.suppress(libvirt.libvirtError):
         for pool in connection.libvirt.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
             with contextlib.suppress(libvirt.libvirtError):
                 path = parse(pool.XMLDesc(0)).findtext("target/path") or ""
-                if path:
+                if path and not pool.name().startswith(PREFIX):
                     found.append((pool.name(), path))
     return tuple(found)
 

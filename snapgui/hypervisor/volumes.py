@@ -1,7 +1,7 @@
 """The bytes of image files through libvirt's volumes: for files of other machines, or that this user cannot read."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,25 +125,44 @@ def open_volume(connection: Connection, path: str) -> VolumeStream | None:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One file of a storage pool, as libvirt describes it."""
+    """One file of a storage pool, as libvirt describes it; ``changed`` is when it was written to last, in its words."""
 
     path: str
     pool: str
     format: str = ""
     base: str = ""
     base_format: str = ""
+    changed: str = ""
+
+
+def _nobody_knows(_path: str) -> None:
+    """Everything is read."""
 
 
 def list_volumes(connection: Connection) -> tuple[Volume, ...]:
     """Return the files of all active pools; what vanishes meanwhile is left out."""
-    found = []
+    return tuple(each_volume(connection))
+
+
+def each_volume(connection: Connection, known: Callable[[str], Volume | None] = _nobody_knows) -> Iterator[Volume]:
+    """Yield the files of all active pools, read one by one; what vanishes meanwhile is left out.
+
+    What ``known`` returns for a path is not read again.
+    """
     with contextlib.suppress(libvirt.libvirtError):
         for pool in connection.libvirt.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
             with contextlib.suppress(libvirt.libvirtError):
-                for volume in pool.listAllVolumes(0):
-                    with contextlib.suppress(libvirt.libvirtError):
-                        found.append(_volume(pool.name(), parse(volume.XMLDesc(0))))
-    return tuple(found)
+                directory = parse(pool.XMLDesc(0)).findtext("target/path") or ""
+                for name in pool.listVolumes():
+                    volume = known(f"{directory}/{name}") or _read_volume(pool, name)
+                    if volume is not None:
+                        yield volume
+
+
+def _read_volume(pool: Any, name: str) -> Volume | None:
+    with contextlib.suppress(libvirt.libvirtError):
+        return _volume(pool.name(), parse(pool.storageVolLookupByName(name).XMLDesc(0)))
+    return None
 
 
 def _volume(pool: str, root: etree._Element) -> Volume:
@@ -153,6 +172,7 @@ def _volume(pool: str, root: etree._Element) -> Volume:
         format=attribute(root, "target/format", "type"),
         base=root.findtext("backingStore/path") or "",
         base_format=attribute(root, "backingStore/format", "type"),
+        changed=root.findtext("target/timestamps/mtime") or "",
     )
 
 

@@ -175,6 +175,8 @@ def _table_of(head: Qcow2Head, entry: ImageSnapshot | None) -> tuple[int, int]:
 def _refuse_unreadable(head: Qcow2Head) -> None:
     if head.encrypted:
         raise ImageError("the image is encrypted")
+    if head.features & COMPRESSION and not head.compression:
+        raise ImageError("the image is compressed in a way that is not known here")
     if head.features & ~READABLE:
         raise ImageError("the image uses features that are not known here, or keeps its data in another file")
 

@@ -51,7 +51,8 @@ class ImageSnapshot:
 class Qcow2Head:
     """What the header says. Sizes and offsets are bytes. ``features`` are the incompatible ones, as a bit mask.
 
-    ``backing_at`` is where the name of the base stands, 0 for none; ``compression`` is ``zlib`` or ``zstd``.
+    ``backing_at`` is where the name of the base stands, 0 for none; ``compression`` is ``zlib`` or
+    ``zstd``, empty where it is not known here.
     """
 
     version: int
@@ -110,9 +111,7 @@ def _features(source: ByteSource, version: int) -> tuple[int, str]:
     (features,) = _FEATURES.unpack(read_bytes(source, _FEATURES_AT, _FEATURES.size, most=_FEATURES.size))
     (length,) = _LENGTH.unpack(read_bytes(source, _LENGTH_AT, _LENGTH.size, most=_LENGTH.size))
     kind = read_bytes(source, _COMPRESSION_AT, 1, most=1)[0] if length > _COMPRESSION_AT else 0
-    if kind >= len(_COMPRESSIONS):
-        raise ImageError("the image is compressed in an unknown way")
-    return features, _COMPRESSIONS[kind]
+    return features, _COMPRESSIONS[kind] if kind < len(_COMPRESSIONS) else ""
 
 
 def _extensions(source: ByteSource, version: int, end: int) -> dict[int, bytes]:

@@ -5,6 +5,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+HEAD_BYTES = 4096
+"""Holds the header of most qcow2 images and the path of their base."""
+
 
 class ByteSource(Protocol):
     """An image file that can be read in pieces, wherever it lies."""
@@ -18,6 +21,27 @@ class ByteSource(Protocol):
 
     def close(self) -> None:
         """Give it back."""
+
+
+class Prefetched:
+    """Reads the beginning of another source at once: where each read is a question to a daemon, a head takes one."""
+
+    def __init__(self, source: ByteSource, length: int = HEAD_BYTES) -> None:
+        self._source, self._length = source, length
+        self._first: bytes | None = None
+        self.size = source.size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return ``length`` bytes from ``offset``; fewer only at the end of the file. Raises OSError."""
+        if self._first is None:
+            self._first = self._source.read(0, min(self._length, self.size))
+        if offset + length <= len(self._first):
+            return self._first[offset : offset + length]
+        return self._source.read(offset, length)
+
+    def close(self) -> None:
+        """Give it back."""
+        self._source.close()
 
 
 class LocalFile:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from types import MappingProxyType
 
 DEEPEST = 200
@@ -41,6 +42,26 @@ class Clone:
     base: str
 
 
+@dataclass(frozen=True, slots=True)
+class Offshoot:
+    """What hangs off a VM's ``snapshot`` (None: its current state): another VM; or an image that no VM uses.
+
+    Then ``vm_uuid`` is empty, and ``name`` is the image's path.
+    """
+
+    name: str
+    vm_uuid: str
+    snapshot: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kinship:
+    """Where one VM stands among others: the clone that it is itself, if it is one, and what hangs off it."""
+
+    origin: Clone | None = None
+    offshoots: tuple[Offshoot, ...] = ()
+
+
 class Lineage:
     """All images, by path. A value that is replaced, never changed."""
 
@@ -73,11 +94,37 @@ class Lineage:
                             found.setdefault(below.path, {})[use.vm] = None
         return {path: tuple(names) for path, names in found.items()}
 
+    def unused(self) -> tuple[tuple[str, Use], ...]:
+        """Return (path, the use of the nearest image below it) of every image that nothing uses, no image either."""
+        bases = {image.base for image in self.images.values()}
+        free = [image for image in self.images.values() if not image.used_by and image.path not in bases]
+        found = ((image.path, self._nearest(image, "")) for image in free)
+        return tuple(sorted(((path, below[1]) for path, below in found if below is not None), key=itemgetter(0)))
+
+    def kinship(self, vm_uuid: str) -> Kinship:
+        """Return where a VM stands: each clone once for each snapshot that it hangs off, however many its disks are.
+
+        Its own origin is that of its first disk; disks that a snapshot held go before those that it left out.
+        """
+        clones = self.clones()
+        mine = [clone for clone in clones if clone.vm_uuid == vm_uuid]
+        others = {Offshoot(c.vm, c.vm_uuid, c.snapshot): None for c in clones if c.source_uuid == vm_uuid}
+        images = [Offshoot(path, "", use.snapshot) for path, use in self.unused() if use.vm_uuid == vm_uuid]
+        origin = min(mine, key=lambda clone: (clone.snapshot is None, clone.target), default=None)
+        return Kinship(origin, (*others, *images))
+
     def _clone(self, image: Image, use: Use) -> Clone | None:
+        below = self._nearest(image, use.vm_uuid)
+        if below is None:
+            return None
+        base, other = below
+        return Clone(use.vm, use.vm_uuid, use.target, other.vm, other.vm_uuid, other.snapshot, base)
+
+    def _nearest(self, image: Image, vm_uuid: str) -> tuple[str, Use] | None:
+        """Return the nearest image below that another VM than this one uses, and its use."""
         for below in self.chain(image.base):
-            others = [other for other in below.used_by if other.vm_uuid != use.vm_uuid]
+            others = [other for other in below.used_by if other.vm_uuid != vm_uuid]
             if others:
                 # One that a snapshot froze is what the clone was made from; who runs on it now has moved there later.
-                other = min(others, key=lambda other: (other.snapshot is None, other.vm))
-                return Clone(use.vm, use.vm_uuid, use.target, other.vm, other.vm_uuid, other.snapshot, below.path)
+                return below.path, min(others, key=lambda other: (other.snapshot is None, other.vm))
         return None

@@ -70,6 +70,9 @@ class Verb(StrEnum):
     CARRY = "carry"
     START_CLONE = "start-clone"
     FLATTEN = "flatten"
+    ABORT_COPY = "abort-copy"
+    REMOVE_FILE = "remove-file"
+    REMOVE_POOL = "remove-pool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Step:
     """One change, with the phases that will be seen and the ``virsh`` command that does the same.
 
     ``snapshot`` and ``created`` say which snapshot is meant: a name may be reused between planning and running.
-    ``title`` and ``description`` None leave what is there.
+    ``title`` and ``description`` None leave what is there. ``path`` is a file to remove, ``pool`` a pool.
     """
 
     verb: Verb
@@ -102,6 +105,8 @@ class Step:
     copies: tuple[ImageCopy, ...] = ()
     files: tuple[FileCopy, ...] = ()
     new_vm: NewVm | None = None
+    path: str = ""
+    pool: str = ""
 
 
 class Operation(StrEnum):
@@ -115,6 +120,7 @@ class Operation(StrEnum):
     MEND = "mend"
     CLONE = "clone"
     FLATTEN = "flatten"
+    REMOVE_LEFTOVERS = "remove-leftovers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,7 @@ class Plan:
     """Everything an operation is going to do. Plans with a blocker are never run. ``freed``: bytes, None unknown.
 
     ``target_uri`` is the hypervisor that a clone goes to, empty where it stays on that of its source.
+    ``leftover`` is the number of the interrupted job whose remains are removed.
     """
 
     operation: Operation
@@ -134,6 +141,7 @@ class Plan:
     notes: tuple[Text, ...] = field(default=())
     freed: int | None = None
     target_uri: str = ""
+    leftover: int = 0
 
     @property
     def blockers(self) -> tuple[Finding, ...]:

@@ -15,11 +15,15 @@ from snapgui.operations.task import Task
 CANCELLED = QT_TRANSLATE_NOOP("errors", "Cancelled. There is no clone, and no file is left behind.")
 
 
-def refuse_existing(task: Task, path: str) -> None:
-    """Raise Refused where a file exists already that is to be made."""
-    if pools.exists(task.target, path):
+def intend(task: Task, path: str, *, here: bool = False) -> None:
+    """To be called right before a file is made: a killed process has made what was not there, and has said so.
+
+    ``here`` is the source's hypervisor, where the clone goes to another one. Raises Refused where the file exists.
+    """
+    if pools.exists(task.connection if here else task.target, path):
         text = QT_TRANSLATE_NOOP("errors", "The file {path} exists already; nothing was changed.")
         raise Refused(text.format(path=path))
+    task.intend(path, here)
 
 
 def refuse_running(step: Step, task: Task) -> None:

@@ -5,17 +5,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from snapgui.hypervisor import backup, files, pools, snapshots, statistics
+from snapgui.hypervisor import backup, files, inventory, pools, snapshots, statistics
+from snapgui.hypervisor.connection import Connection
 from snapgui.images.convert import convert
 from snapgui.images.layers import Layers
 from snapgui.images.qcow2 import ImageError
 from snapgui.images.writer import Sink, most_bytes, write_image
 from snapgui.model.errors import Broken, Cancelled, Refused, SnapguiError
-from snapgui.model.plan import Operation, Road, Step
+from snapgui.model.plan import Operation, Road, Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.records import ImageCopy, Place
 from snapgui.model.text import QT_TRANSLATE_NOOP
-from snapgui.operations.clone_checks import CANCELLED, as_broken, refuse_existing, refuse_running
+from snapgui.operations.clone_checks import CANCELLED, as_broken, intend, refuse_running
 from snapgui.operations.clone_tree import copy_files
 from snapgui.operations.facts import read_facts
 from snapgui.operations.image_access import layers_of, new_file
@@ -36,19 +37,29 @@ def copy(step: Step, task: Task) -> None:
 
 
 def roll_back(task: Task) -> None:
-    """Remove what a clone that did not come about has made, and in any case what was only needed on the way."""
+    """Remove what a clone that did not come about has made, and in any case what was only needed on the way.
+
+    What could not be removed stays in the task's lists. A VM that did not get its snapshots is none, either.
+    """
     if task.plan.operation is not Operation.CLONE:
         return
-    _remove(task, task.scratch, elsewhere=False)
-    if not task.defined:
-        _remove(task, task.made, elsewhere=True)
-
-
-def _remove(task: Task, paths: list[str], *, elsewhere: bool) -> None:
-    for path in paths:
+    if task.defined and task.plan.steps[task.position - 1].verb is Verb.CARRY:
         with contextlib.suppress(SnapguiError):
-            files.remove(task.target if elsewhere else task.connection, path)
-    paths.clear()
+            inventory.undefine(task.target, task.defined)
+            task.defined = ""
+    _remove(task.connection, task.scratch)
+    if not task.defined:
+        _remove(task.target, task.made)
+
+
+def _remove(connection: Connection, paths: list[str]) -> None:
+    paths[:] = [path for path in paths if not _taken_back(connection, path)]
+
+
+def _taken_back(connection: Connection, path: str) -> bool:
+    with contextlib.suppress(SnapguiError):
+        return files.remove(connection, path)
+    return False
 
 
 # the roads
@@ -58,7 +69,7 @@ def _layer(step: Step, task: Task) -> None:
     task.report_phase(step, Phase.COPY)
     frozen = _frozen_now(task)
     for image in step.copies:
-        refuse_existing(task, image.file)
+        intend(task, image.file)
         base = frozen.get(image.target, image.source)
         pools.layer(task.connection, image.file, base, image.format)
         task.made.append(image.file)
@@ -75,7 +86,7 @@ def _pool(step: Step, task: Task) -> None:
     """The hypervisor copies by itself: it says nothing meanwhile, but the new file grows."""
     for number, image in enumerate(step.copies):
         refuse_running(step, task)
-        refuse_existing(task, image.file)
+        intend(task, image.file)
         total = statistics.allocated(task.connection, _chain(task, image))
         with _watched(step, task, image, number, total):
             pools.copy(task.connection, image.file, image.source)
@@ -112,7 +123,7 @@ def _local(step: Step, task: Task) -> None:
     for number, image in enumerate(step.copies):
         if not image.inside:
             refuse_running(step, task)
-        refuse_existing(task, image.file)
+        intend(task, image.file)
         total = statistics.allocated(task.connection, _chain(task, image))
 
         def report(share: float, number: int = number, target: str = image.target, total: int | None = total) -> None:
@@ -130,7 +141,7 @@ def _stream(step: Step, task: Task) -> None:
     for number, image in enumerate(step.copies):
         if not image.inside and not image.scratch:
             refuse_running(step, task)
-        refuse_existing(task, image.file)
+        intend(task, image.file)
         source, kind = (image.scratch, "qcow2") if image.scratch else (image.source, image.format)
 
         def report(done: int, total: int, number: int = number, target: str = image.target) -> None:
@@ -141,7 +152,7 @@ def _stream(step: Step, task: Task) -> None:
             with new_file(task.target, image.file, most_bytes(layers)) as sink:
                 _write(layers, sink, report, task)
             task.made.append(image.file)
-    _remove(task, task.scratch, elsewhere=False)
+    _remove(task.connection, task.scratch)
 
 
 def _write(layers: Layers, sink: Sink, report: Callable[[int, int], None], task: Task) -> None:
@@ -156,9 +167,7 @@ def _backup(step: Step, task: Task) -> None:
     machine = read_facts(task.connection, task.vm_uuid).machine
     elsewhere = task.elsewhere is not None
     for path in wanted.values():
-        if pools.exists(task.connection, path):
-            text = QT_TRANSLATE_NOOP("errors", "The file {path} exists already; nothing was changed.")
-            raise Refused(text.format(path=path))
+        intend(task, path, here=elsewhere)
     task.report_phase(step, Phase.COPY)
     backup.begin(task.connection, task.vm_uuid, machine.disks, wanted)
     (task.scratch if elsewhere else task.made).extend(wanted.values())

@@ -6,7 +6,7 @@ from snapgui.model.plan import Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.records import ImageCopy, NewVm, Snapshot
 from snapgui.model.text import QT_TRANSLATE_NOOP
-from snapgui.operations.clone_checks import refuse_existing
+from snapgui.operations.clone_checks import intend
 from snapgui.operations.file_copy import copy_file
 from snapgui.operations.task import Task
 
@@ -37,10 +37,11 @@ def define(step: Step, task: Task) -> None:
         else inventory.secure_xml(task.connection, task.vm_uuid)
     )
     disks = {image.target: clone_xml.Image(image.file, image.made) for image in step.copies}
-    task.defined = inventory.define(task.target, clone_xml.clone_xml(text, identity_of(step.new_vm, disks, nvram)))
+    identity = identity_of(step.new_vm, disks, nvram, elsewhere=task.elsewhere is not None)
+    task.defined = inventory.define(task.target, clone_xml.clone_xml(text, identity))
 
 
-def identity_of(new_vm: NewVm, disks: dict[str, clone_xml.Image], nvram: str) -> clone_xml.Identity:
+def identity_of(new_vm: NewVm, disks: dict[str, clone_xml.Image], nvram: str, *, elsewhere: bool) -> clone_xml.Identity:
     """Return what the document of a clone needs."""
     return clone_xml.Identity(
         new_vm.name,
@@ -50,6 +51,7 @@ def identity_of(new_vm: NewVm, disks: dict[str, clone_xml.Image], nvram: str) ->
         nvram,
         connected=new_vm.connected,
         keep_host_devices=new_vm.keep_host_devices,
+        elsewhere=elsewhere,
     )
 
 
@@ -58,7 +60,7 @@ def _copy_nvram(new_vm: NewVm, task: Task) -> str:
     source = task.facts.machine.nvram
     if not new_vm.nvram or not source:
         return ""
-    refuse_existing(task, new_vm.nvram)
+    intend(task, new_vm.nvram)
     if copy_file(task, source, new_vm.nvram):
         task.made.append(new_vm.nvram)
     return new_vm.nvram

@@ -18,7 +18,7 @@ from snapgui.model.plan import Finding, Road, Severity, Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.records import FileCopy, ImageCopy, NewVm, Place, Snapshot
 from snapgui.model.text import QT_TRANSLATE_NOOP
-from snapgui.operations.clone_checks import as_broken, refuse_existing
+from snapgui.operations.clone_checks import as_broken, intend
 from snapgui.operations.clone_define import define_step, identity_of
 from snapgui.operations.doctor import blocker
 from snapgui.operations.facts import Facts
@@ -80,7 +80,8 @@ def _file_copies(facts: Facts, around: Surroundings, name: str) -> tuple[FileCop
         for path in reversed(chain):
             if path not in found:
                 base = below[path]
-                new = names.free(path, f"{harmless(name)}-{_stem(path)}", PurePosixPath(path).suffix)
+                stem = f"{harmless(name)}-{_own_part(path, facts.vm.name)}"
+                new = names.free(path, stem, PurePosixPath(path).suffix)
                 found[path] = FileCopy(path, new, found[base].file if base else "")
     for each in facts.tree:
         if each.memory_file:
@@ -89,8 +90,10 @@ def _file_copies(facts: Facts, around: Surroundings, name: str) -> tuple[FileCop
     return tuple(found.values())
 
 
-def _stem(path: str) -> str:
-    return harmless(PurePosixPath(path).stem)
+def _own_part(path: str, vm: str) -> str:
+    """Return what a file is called beside the name of its VM."""
+    stem = PurePosixPath(path).stem
+    return harmless(stem.removeprefix(harmless(vm)).lstrip("-.") or stem)
 
 
 def _findings(facts: Facts, around: Surroundings, snapshot: Snapshot | None) -> Iterator[Finding]:
@@ -125,7 +128,7 @@ def copy_files(step: Step, task: Task) -> None:
     carried = _carried(step, task)
     sizes = [_size(task, file.source) for file in step.files]
     for number, file in enumerate(step.files):
-        refuse_existing(task, file.file)
+        intend(task, file.file)
 
         def report(here: int, before: int = sum(sizes[:number]), path: str = file.source) -> None:
             done, total = before + here, sum(sizes)
@@ -165,5 +168,5 @@ def carry(step: Step, task: Task) -> None:
 
 def _carried(step: Step, task: Task) -> carried_xml.Carried:
     new_vm = step.new_vm or NewVm("", "")
-    identity = replace(identity_of(new_vm, {}, new_vm.nvram), elsewhere=task.elsewhere is not None)
+    identity = identity_of(new_vm, {}, new_vm.nvram, elsewhere=task.elsewhere is not None)
     return carried_xml.Carried(identity, {file.source: file.file for file in step.files}, dict(new_vm.past_macs))

@@ -12,9 +12,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from statistics import median
 
+from snapgui.hypervisor.pools import PROCESS
 from snapgui.model.plan import Operation, Plan, Step
 from snapgui.operations.paths import state_directory
 
@@ -27,9 +29,12 @@ CREATE TABLE IF NOT EXISTS steps (
     job INTEGER REFERENCES jobs(id), position INTEGER, text TEXT, virsh TEXT, started TEXT, ended TEXT, outcome TEXT,
     PRIMARY KEY (job, position)
 );
+CREATE TABLE IF NOT EXISTS intents (
+    job INTEGER REFERENCES jobs(id), kind TEXT, name TEXT, uri TEXT, written TEXT, PRIMARY KEY (job, kind, name)
+);
 CREATE INDEX IF NOT EXISTS jobs_by_vm ON jobs (vm_uuid, operation, outcome);
 """
-_ADDED = {"safety": "TEXT", "sort": "TEXT", "paused": "REAL"}
+_ADDED = {"safety": "TEXT", "sort": "TEXT", "paused": "REAL", "process": "TEXT"}
 """Columns that the first version did not have."""
 _LOCKED_S = 5.0
 LEAST_BYTES = 2**20
@@ -44,9 +49,30 @@ class Experience:
     live_pause_s: float | None = None
 
 
+class Making(StrEnum):
+    """What sort of thing a job was going to make. A file's name is its path, a VM's its UUID."""
+
+    FILE = "file"
+    VM = "vm"
+    SNAPSHOT = "snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Something that was not there, and that a job was about to make on ``uri``; nobody knows whether it did."""
+
+    kind: Making
+    name: str
+    uri: str
+    written: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One job of the past. ``outcome`` is done, failed, cancelled, or None while nobody knows."""
+    """One job of the past. ``outcome`` is done, failed, cancelled, interrupted, or None while nobody knows.
+
+    ``pid`` and ``process`` (see :data:`snapgui.hypervisor.pools.PROCESS`) say who did it.
+    """
 
     job: int
     uri: str
@@ -60,6 +86,8 @@ class Entry:
     outcome: str | None
     summary: str
     detail: str
+    pid: int = 0
+    process: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +114,11 @@ class History:
     def begin(self, uri: str, plan: Plan) -> int:
         """Write that a job begins; return its number."""
         snapshot = plan.steps[-1].snapshot if plan.steps else ""
-        values = (uri, plan.vm_uuid, plan.vm_name, plan.operation, str(plan.title), snapshot, os.getpid(), _now())
+        who = (os.getpid(), PROCESS)
+        values = (uri, plan.vm_uuid, plan.vm_name, plan.operation, str(plan.title), snapshot, *who, _now())
         with self._writing() as database:
-            columns = "uri, vm_uuid, vm_name, operation, title, snapshot, pid, started"
-            done = database.execute(f"INSERT INTO jobs ({columns}) VALUES (?,?,?,?,?,?,?,?)", values)  # noqa: S608
+            columns = "uri, vm_uuid, vm_name, operation, title, snapshot, pid, process, started"
+            done = database.execute(f"INSERT INTO jobs ({columns}) VALUES (?,?,?,?,?,?,?,?,?)", values)  # noqa: S608
             return int(done.lastrowid or 0)
 
     def begin_step(self, job: int, position: int, step: Step) -> None:
@@ -117,6 +146,33 @@ class History:
                 "UPDATE jobs SET ended=?, outcome=?, summary=?, detail=?, seconds=?, bytes=? WHERE id=?",
                 (_now(), outcome, summary, detail, seconds, size, job),
             )
+
+    def intend(self, job: int, uri: str, kind: Making, name: str) -> None:
+        """Write that a job is about to make something: after it was seen that it is not there, before it is made."""
+        with self._writing() as database:
+            database.execute(
+                "INSERT OR REPLACE INTO intents (job, kind, name, uri, written) VALUES (?,?,?,?,?)",
+                (job, kind, name, uri, _now()),
+            )
+
+    def settle(self, job: int, *names: str) -> None:
+        """Forget what a job was going to make, all or some of it: it is in its place, or gone."""
+        with self._writing() as database:
+            for name in names:
+                database.execute("DELETE FROM intents WHERE job=? AND name=?", (job, name))
+            if not names:
+                database.execute("DELETE FROM intents WHERE job=?", (job,))
+
+    def intents(self, job: int) -> tuple[Intent, ...]:
+        """Return what a job was going to make and nobody has settled, in the order in which it was written."""
+        query = "SELECT kind, name, uri, written FROM intents WHERE job=? ORDER BY rowid"
+        with self._lock:
+            rows = self._database.execute(query, (job,)).fetchall()
+        return tuple(Intent(Making(kind), name, uri, datetime.fromisoformat(at)) for kind, name, uri, at in rows)
+
+    def unsettled(self, uri: str) -> tuple[Entry, ...]:
+        """Return the jobs that were going to make something on a hypervisor; some may still be running."""
+        return self._entries("WHERE id IN (SELECT job FROM intents WHERE uri=?) ORDER BY id", (uri,))
 
     def remember(self, job: int, *, sort: str, paused: float | None) -> None:
         """Write what later jobs learn from: the sort of save, and the guest's pause."""
@@ -182,6 +238,7 @@ class History:
 
     def _entries(self, clause: str, values: tuple[object, ...]) -> tuple[Entry, ...]:
         columns = "id, uri, vm_uuid, vm_name, operation, title, snapshot, started, ended, outcome, summary, detail"
+        columns += ", pid, process"
         with self._lock:
             rows = self._database.execute(f"SELECT {columns} FROM jobs {clause}", values).fetchall()  # noqa: S608
         return tuple(_entry(row) for row in rows)
@@ -220,7 +277,7 @@ def _make_tables(database: sqlite3.Connection) -> None:
 
 
 def _entry(row: tuple[object, ...]) -> Entry:
-    number, uri, uuid, name, operation, title, snapshot, started, ended, outcome, summary, detail = row
+    number, uri, uuid, name, operation, title, snapshot, started, ended, outcome, summary, detail, *who = row
     return Entry(
         int(str(number)),
         str(uri),
@@ -234,6 +291,8 @@ def _entry(row: tuple[object, ...]) -> Entry:
         None if outcome is None else str(outcome),
         str(summary or ""),
         str(detail or ""),
+        int(str(who[0] or 0)),
+        str(who[1] or ""),
     )
 
 

@@ -1,19 +1,48 @@
-"""What a killed process left half done: found at the next start by comparing the history with the truth."""
+"""What a killed process left half done: found at the next start by comparing the history with the truth.
+
+Looking changes nothing, so that the window and the command line both find it, until it is removed.
+"""
 
 import contextlib
+import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
-from snapgui.hypervisor import inventory, snapshots
+from snapgui.hypervisor import backup, inventory, pools, snapshots
 from snapgui.hypervisor.connection import Connection
 from snapgui.model.errors import Gone, SnapguiError
 from snapgui.model.plan import Operation
 from snapgui.model.records import PauseReason, VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
-from snapgui.operations.history import Entry, History
+from snapgui.operations.history import Entry, History, Making
 from snapgui.operations.lanes import is_held
+from snapgui.operations.outcome import binary_size
+from snapgui.operations.stray_files import Evidence, StrayFile, judge, look, void
 
 _STANDS_STILL = {PauseReason.SAVE, PauseReason.SNAPSHOT}
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What is left of a clone that did not come about.
+
+    ``copying``: libvirt still copies a running VM's disks into the files. ``snapshot`` was taken for the clone alone.
+    ``clone`` is the name of the VM where it did come about; then nothing is left. ``elsewhere`` is the URI of another
+    hypervisor that the clone was going to.
+    """
+
+    files: tuple[StrayFile, ...] = ()
+    pools: tuple[str, ...] = ()
+    copying: bool = False
+    snapshot: str = ""
+    clone: str = ""
+    elsewhere: str = ""
+
+    @property
+    def removable(self) -> bool:
+        """Whether there is something that can be removed."""
+        return bool(self.files or self.pools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,37 +55,160 @@ class Leftover:
     text: Text
     guest_stands_still: bool = False
     commands: tuple[str, ...] = ()
+    job: int = 0
+    remains: Remains = field(default_factory=Remains)
 
 
-def find_leftovers(connection: Connection, history: History) -> tuple[Leftover, ...]:
-    """Return the jobs on this connection that nobody finishes any more, and mark them as ended in the history."""
-    found = []
-    for entry in history.unfinished():
-        if entry.uri != connection.uri or is_held(entry.vm_uuid):
+def look_for_leftovers(connection: Connection, history: History) -> tuple[Leftover, ...]:
+    """Return the jobs on this connection that nobody finishes any more, and those of which something is left."""
+    fresh = [entry for entry in history.unfinished() if entry.uri == connection.uri and not is_held(entry.vm_uuid)]
+    known = {entry.job for entry in fresh}
+    found = [_described(connection, history, entry) for entry in fresh]
+    for entry in history.unsettled(connection.uri):
+        if entry.job in known or (entry.outcome is None and is_held(entry.vm_uuid)):
             continue
-        leftover = _look(connection, entry)
-        commands = (*history.commands(entry.job), *_remedy(leftover))
-        history.end(entry.job, "interrupted", str(leftover.text))
-        found.append(
-            Leftover(leftover.title, entry.vm_uuid, entry.vm_name, leftover.text, leftover.guest_stands_still, commands)
-        )
+        leftover = _described(connection, history, entry)
+        if leftover.remains.removable or leftover.remains.snapshot:
+            found.append(leftover)
     return tuple(found)
 
 
-def _remedy(leftover: Leftover) -> tuple[str, ...]:
-    return (shlex.join(("virsh", "resume", leftover.vm_name)),) if leftover.guest_stands_still else ()
+def find_leftovers(connection: Connection, history: History) -> tuple[Leftover, ...]:
+    """Do the same, and mark the jobs as ended in the history."""
+    found = look_for_leftovers(connection, history)
+    mark(history, found)
+    return found
 
 
-def _look(connection: Connection, entry: Entry) -> Leftover:
+def mark(history: History, leftovers: tuple[Leftover, ...]) -> None:
+    """Mark the jobs as ended; what is left of them is still found."""
+    unfinished = {entry.job for entry in history.unfinished()}
+    for leftover in leftovers:
+        if leftover.job in unfinished:
+            history.end(leftover.job, "interrupted", str(leftover.text))
+
+
+def look_again(connection: Connection, history: History, leftover: Leftover) -> Leftover:
+    """Return what is true now about the files and pools of a leftover; a file may have found a user."""
+    named = {file.path for file in leftover.remains.files}
+    intents = tuple(intent for intent in history.intents(leftover.job) if intent.name in named)
+    files = judge(intents, look(connection, tuple(intent.name for intent in intents)))
+    there = {name for name in leftover.remains.pools if pools.names_beginning(connection, name)}
+    copying = _is_copying(connection, leftover.vm_uuid, files)
+    remains = replace(leftover.remains, files=files, pools=tuple(sorted(there)), copying=copying)
+    return replace(leftover, remains=remains)
+
+
+def _described(connection: Connection, history: History, entry: Entry) -> Leftover:
+    remains = _remains(connection, history, entry)
+    text, stands_still = _truth(connection, entry, remains)
+    commands = history.commands(entry.job)
+    if stands_still:
+        commands = (*commands, shlex.join(("virsh", "resume", entry.vm_name)))
+    return Leftover(entry.title, entry.vm_uuid, entry.vm_name, text, stands_still, commands, entry.job, remains)
+
+
+# what is left of a clone
+
+
+def _remains(connection: Connection, history: History, entry: Entry) -> Remains:
+    if entry.operation is not Operation.CLONE:
+        return Remains()
+    everywhere = history.intents(entry.job)
+    intents = tuple(intent for intent in everywhere if intent.uri == connection.uri)
+    evidence = Evidence(clone=_clone(connection, [i.name for i in intents if i.kind is Making.VM]))
+    if not evidence.clone:
+        evidence = look(connection, tuple(intent.name for intent in intents if intent.kind is Making.FILE))
+    if forgotten := void(intents, evidence, datetime.now(UTC)):
+        history.settle(entry.job, *forgotten)
+    files = tuple(file for file in judge(intents, evidence) if not file.user)
+    named = [intent.name for intent in intents if intent.kind is Making.SNAPSHOT]
+    return Remains(
+        files=files,
+        pools=_pools(connection, entry),
+        copying=_is_copying(connection, entry.vm_uuid, files),
+        snapshot="" if evidence.clone else _orphan(connection, entry, named),
+        clone=evidence.clone,
+        elsewhere=next((intent.uri for intent in everywhere if intent.uri != connection.uri), ""),
+    )
+
+
+def _clone(connection: Connection, uuids: list[str]) -> str:
+    for uuid in uuids:
+        with contextlib.suppress(Gone):
+            return inventory.read_vm(connection, uuid).name
+    return ""
+
+
+def _pools(connection: Connection, entry: Entry) -> tuple[str, ...]:
+    """A living process may be in the middle of something with its pools, whatever became of one of its jobs."""
+    return () if not entry.process or is_alive(entry.pid) else pools.names_beginning(connection, entry.process)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of that number; by now it may be another one."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _is_copying(connection: Connection, vm_uuid: str, files: tuple[StrayFile, ...]) -> bool:
+    if not files:
+        return False
+    with contextlib.suppress(SnapguiError):
+        return bool({file.path for file in files} & set(backup.targets(connection, vm_uuid)))
+    return False
+
+
+def _orphan(connection: Connection, entry: Entry, names: list[str]) -> str:
+    for name in names:
+        with contextlib.suppress(SnapguiError):
+            snapshot = snapshots.read_one(connection, entry.vm_uuid, name)
+            if snapshot.created >= entry.started.replace(microsecond=0):  # libvirt counts whole seconds
+                return name
+    return ""
+
+
+# in words
+
+
+def _truth(connection: Connection, entry: Entry, remains: Remains) -> tuple[Text, bool]:
+    if entry.operation is Operation.CLONE:
+        return _of_clone(remains), False
     try:
         vm = inventory.read_vm(connection, entry.vm_uuid)
     except Gone:
-        text = QT_TRANSLATE_NOOP("leftovers", "interrupted; the VM does not exist any more")
-        return Leftover(entry.title, entry.vm_uuid, entry.vm_name, text)
+        return QT_TRANSLATE_NOOP("leftovers", "interrupted; the VM does not exist any more"), False
     if vm.state is VmState.PAUSED and vm.pause in _STANDS_STILL:
         text = QT_TRANSLATE_NOOP("leftovers", "interrupted; the guest still stands still: let it run on (right click)")
-        return Leftover(entry.title, entry.vm_uuid, entry.vm_name, text, guest_stands_still=True)
-    return Leftover(entry.title, entry.vm_uuid, entry.vm_name, _what_became(connection, entry))
+        return text, True
+    return _what_became(connection, entry), False
+
+
+def _of_clone(remains: Remains) -> Text:
+    if remains.clone:
+        made = QT_TRANSLATE_NOOP("leftovers", "interrupted, but the clone “{name}” exists")
+        return made.format(name=remains.clone)
+    text = QT_TRANSLATE_NOOP("leftovers", "interrupted; there is no clone, and no file is left of it")
+    if remains.elsewhere and not remains.files:
+        there = QT_TRANSLATE_NOOP("leftovers", "interrupted; what may be left of it is on {uri}")
+        text = there.format(uri=remains.elsewhere)
+    if remains.files:
+        left = QT_TRANSLATE_NOOP("leftovers", "interrupted; there is no clone. Left of it: {files}")
+        text = left.format(files=", ".join(f"{file.path} ({binary_size(file.bytes)})" for file in remains.files))
+    if remains.copying:
+        copying = QT_TRANSLATE_NOOP("leftovers", "{text}. libvirt still copies into it; removing calls that off first")
+        text = copying.format(text=text)
+    if remains.snapshot:
+        taken = QT_TRANSLATE_NOOP(
+            "leftovers", "{text}. The snapshot “{name}” was taken for it; delete it like any other"
+        )
+        text = taken.format(text=text, name=remains.snapshot)
+    return text
 
 
 def _what_became(connection: Connection, entry: Entry) -> Text:
@@ -76,4 +228,6 @@ def _what_became(connection: Connection, entry: Entry) -> Text:
         gone = QT_TRANSLATE_NOOP("leftovers", "interrupted, but “{name}” has been deleted")
         kept = QT_TRANSLATE_NOOP("leftovers", "interrupted; “{name}” is still there: delete it again")
         return (kept if exists else gone).format(name=entry.snapshot)
+    if entry.operation is Operation.REMOVE_LEFTOVERS:
+        return QT_TRANSLATE_NOOP("leftovers", "interrupted; what is still left is named anew")
     return QT_TRANSLATE_NOOP("leftovers", "interrupted; look whether the text is as you wrote it")

@@ -23,10 +23,15 @@ class Outcome:
     deleted: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     clone_uuid: str = ""
+    removed: tuple[str, ...] = ()
 
     @property
     def text(self) -> Text:
         """One sentence for the finished job's row."""
+        if self.operation is Operation.REMOVE_LEFTOVERS:
+            removed = QT_TRANSLATE_NOOP("outcome", "files removed: {files}")
+            nothing = QT_TRANSLATE_NOOP("outcome", "there was no file to remove")
+            return removed.format(files=", ".join(self.removed)) if self.removed else nothing
         taken = self.operation is Operation.TAKE
         if taken and self.guest_paused_s is not None and self.saved_bytes:
             return QT_TRANSLATE_NOOP("outcome", "guest paused {paused} s, {size} saved in {elapsed} s").format(

@@ -11,7 +11,19 @@ from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.progress import Progress
 from snapgui.model.records import VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
-from snapgui.operations import clone_copy, clone_define, clone_tree, delete, edit, flatten, mend, revert, take
+from snapgui.operations import (
+    clone_copy,
+    clone_define,
+    clone_tree,
+    delete,
+    edit,
+    flatten,
+    intents,
+    leftover_removal,
+    mend,
+    revert,
+    take,
+)
 from snapgui.operations.clone_checks import CANCELLED
 from snapgui.operations.facts import Facts
 from snapgui.operations.history import History
@@ -34,6 +46,9 @@ _PERFORM: dict[Verb, Callable[[Step, Task], None]] = {
     Verb.CARRY: clone_tree.carry,
     Verb.START_CLONE: clone_define.start,
     Verb.FLATTEN: flatten.perform,
+    Verb.ABORT_COPY: leftover_removal.abort_copy,
+    Verb.REMOVE_FILE: leftover_removal.remove_file,
+    Verb.REMOVE_POOL: leftover_removal.remove_pool,
 }
 
 
@@ -63,6 +78,7 @@ def run(
         task.elsewhere = elsewhere
         task.typical_s = history.typical_seconds(plan.vm_uuid, plan.operation)
         job = history.begin(connection.uri, plan)
+        intents.of_files(history, job, task)
         try:
             _look_again(task)
             for position, step in enumerate(plan.steps, start=1):
@@ -71,6 +87,7 @@ def run(
         except SnapguiError as error:
             clone_copy.roll_back(task)
             error = _with_base(error, task)
+            intents.after_failure(history, job, task, error)
             outcome = "cancelled" if isinstance(error, Cancelled) else "failed"
             history.end(job, outcome, str(error.text), error.detail, seconds=task.elapsed_s)
             raise error from error.__cause__
@@ -80,6 +97,7 @@ def run(
         result = _outcome(task)
         history.remember(job, sort=_sort(plan), paused=result.guest_paused_s)
         history.end(job, "done", str(result.text), seconds=result.elapsed_s, size=result.saved_bytes)
+        intents.after_success(history, job, plan)
         return result
 
 
@@ -95,7 +113,7 @@ def _elsewhere(plan: Plan) -> Iterator[Connection | None]:
 
 def _look_again(task: Task) -> None:
     """A plan is made for a VM that runs, stands still or is off: somebody may have started it since."""
-    if task.plan.operation is Operation.EDIT:
+    if task.plan.operation in {Operation.EDIT, Operation.REMOVE_LEFTOVERS}:
         return
     then, now = task.facts.vm.state, inventory.read_vm(task.connection, task.vm_uuid)
     if (then.active, then is VmState.PAUSED) != (now.state.active, now.state is VmState.PAUSED):
@@ -117,6 +135,7 @@ def _sort(plan: Plan) -> str:
 def _run_step(step: Step, task: Task, history: History, job: int) -> None:
     if task.cancel.is_set() and step.verb is not Verb.STOP:  # a revert that began is brought to its end
         raise Cancelled(_cancelled_text(task))
+    intents.before_step(history, job, task, step)
     history.begin_step(job, task.position, step)
     try:
         _PERFORM[step.verb](step, task)
@@ -126,6 +145,7 @@ def _run_step(step: Step, task: Task, history: History, job: int) -> None:
             raise _with_truth(error, task) from error
         raise
     history.end_step(job, task.position, "done")
+    intents.after_step(history, task.plan, step)
     if task.safety is not None and step.verb is Verb.VERIFY:
         history.keep_safety(job, task.safety.name)
 
@@ -184,4 +204,5 @@ def _outcome(task: Task) -> Outcome:
         deleted=tuple(task.deleted),
         files=(*task.files, *task.made),
         clone_uuid=task.defined,
+        removed=tuple(task.removed),
     )

@@ -14,11 +14,17 @@ from snapgui.operations.facts import Facts
 Report = Callable[[Progress], None]
 
 
+def _unwritten(_path: str, _here: bool) -> None:
+    """Where nobody keeps a history, nothing is written down."""
+
+
 @dataclass(slots=True)
 class Task:
     """The working memory of one run. Times are monotonic seconds, sizes are bytes.
 
     ``made`` are files on the ``target`` hypervisor, the one that a clone goes to; ``scratch`` files beside the source.
+    ``intend`` is to be called with the path of a file after it was seen that it is not there, before it is made,
+    and whether that is ``here``, on the source's hypervisor, or on the target.
     """
 
     connection: Connection
@@ -39,6 +45,8 @@ class Task:
     made: list[str] = field(default_factory=list)
     scratch: list[str] = field(default_factory=list)
     defined: str = ""
+    removed: list[str] = field(default_factory=list)
+    intend: Callable[[str, bool], None] = _unwritten
     elsewhere: Connection | None = None
 
     @property

@@ -28,6 +28,7 @@ class Situation:
     selected: tuple[Snapshot, ...] = ()
     here: bool = False
     busy: Job | None = None
+    relative: bool = False
     outline: bool = False
 
 
@@ -70,12 +71,16 @@ def _needs_one(situation: Situation) -> str:
     if why := _can_change(situation):
         return why
     if not situation.selected:
-        return tr("Select a snapshot first.")
+        return _no_snapshot(situation)
     return tr("Select only one snapshot.") if len(situation.selected) > 1 else ""
 
 
 def _needs_some(situation: Situation) -> str:
-    return _can_change(situation) or ("" if situation.selected else tr("Select a snapshot first."))
+    return _can_change(situation) or ("" if situation.selected else _no_snapshot(situation))
+
+
+def _no_snapshot(situation: Situation) -> str:
+    return tr("What is selected is no snapshot of this VM.") if situation.relative else tr("Select a snapshot first.")
 
 
 def _needs_children(situation: Situation) -> str:

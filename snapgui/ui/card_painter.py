@@ -8,6 +8,7 @@ from snapgui.model.names import LONGEST_NAME
 from snapgui.model.records import Kind, Place, Snapshot
 from snapgui.ui.assets import pixmap
 from snapgui.ui.graph_geometry import CardMetrics
+from snapgui.ui.relatives import Relative
 from snapgui.ui.snapshot_model import Node, SnapshotModel
 from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import age_words, badge_words, kind_words, tr
@@ -16,7 +17,7 @@ TITLES_BELOW = 0.55
 DOTS_BELOW = 0.25
 RADIUS = 8.0
 PADDING = 8.0
-CURRENT_MARK = 14
+CURRENT_MARK, MARK, ARROW = 14, 20, 16
 FADED = 0.3
 
 
@@ -49,6 +50,8 @@ class CardPainter(QStyledItemDelegate):
             self._frame(painter, rect, node, selected=selected, focused=focused)
             if self.zoom < TITLES_BELOW:
                 self._title_only(painter, rect, node)
+            elif node.relative is not None:
+                self._relative(painter, rect, node.relative, metrics)
             elif node.snapshot is None:
                 self._here(painter, rect, metrics)
             else:
@@ -66,7 +69,8 @@ class CardPainter(QStyledItemDelegate):
         fill, line = self._colours(node)
         width = 2.0 if selected or node.is_here else 1.0
         painter.setBrush(color(Role.ACCENT_SOFT) if selected else fill)
-        painter.setPen(QPen(color(Role.ACCENT) if selected else line, width))
+        style = Qt.PenStyle.SolidLine if node.relative is None else Qt.PenStyle.DashLine
+        painter.setPen(QPen(color(Role.ACCENT) if selected else line, width, style))
         painter.drawRoundedRect(rect, RADIUS, RADIUS)
         if focused:
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -74,6 +78,8 @@ class CardPainter(QStyledItemDelegate):
             painter.drawRoundedRect(rect.adjusted(-4, -4, 4, 4), RADIUS + 4, RADIUS + 4)
 
     def _colours(self, node: Node) -> tuple[QColor, QColor]:
+        if node.relative is not None:
+            return color(Role.GROUND), color(Role.MUTED)
         if not node.is_here:
             return color(Role.CARD), color(Role.CARD_BORDER)
         vm = self._model.vm
@@ -92,7 +98,10 @@ class CardPainter(QStyledItemDelegate):
         painter.save()
         painter.setFont(font)
         painter.setPen(_text())
-        title = tr("You are here") if node.snapshot is None else " ".join(node.snapshot.label.split())
+        if node.relative is not None:
+            title = node.relative.title
+        else:
+            title = tr("You are here") if node.snapshot is None else " ".join(node.snapshot.label.split())
         _line(painter, rect.adjusted(PADDING, 0, -PADDING, 0), title, Qt.AlignmentFlag.AlignCenter)
         painter.restore()
 
@@ -108,6 +117,27 @@ class CardPainter(QStyledItemDelegate):
         painter.restore()
         painter.setPen(_text())
         _line(painter, top.translated(0, metrics.line + 4), self._model.here_words())
+
+    def _relative(self, painter: QPainter, rect: QRectF, relative: Relative, metrics: CardMetrics) -> None:
+        """A card that leads elsewhere: what sort of thing, its name, what it does, and an arrow if one can go there."""
+        inner = rect.adjusted(PADDING, PADDING, -PADDING, -PADDING)
+        mark, role = relative.look
+        at = QPointF(inner.x(), inner.center().y() - MARK / 2)
+        painter.drawPixmap(at, pixmap(mark, MARK, color(role), self.ratio))
+        inner.setLeft(inner.left() + MARK + PADDING)
+        top = QRectF(inner.x(), inner.y(), inner.width(), metrics.line)
+        below = top.translated(0, metrics.line + 4)
+        if relative.vm is not None:
+            arrow = pixmap("go-to", ARROW, color(Role.ACCENT), self.ratio)
+            painter.drawPixmap(QPointF(top.right() - ARROW, top.center().y() - ARROW / 2), arrow)
+            top.setRight(top.right() - ARROW - PADDING / 2)
+        painter.save()
+        painter.setFont(_bold(painter))
+        painter.setPen(color(Role.ACCENT) if relative.vm is not None else _text())
+        _line(painter, top, relative.title, elide=Qt.TextElideMode.ElideMiddle)
+        painter.restore()
+        painter.setPen(color(Role.MUTED))
+        _line(painter, below, relative.subtitle, elide=Qt.TextElideMode.ElideMiddle)
 
     def _content(self, painter: QPainter, rect: QRectF, snapshot: Snapshot, metrics: CardMetrics) -> None:
         inner = rect.adjusted(PADDING, PADDING, -PADDING, -PADDING)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from snapgui.hypervisor.connection import default_uri
+from snapgui.model.events import Event, EventKind
 from snapgui.ui.bridge import Bridge
 from snapgui.ui.connection_dialog import ConnectionDialog
 from snapgui.ui.host import Host
@@ -12,6 +13,9 @@ from snapgui.ui.wording import tr
 
 if TYPE_CHECKING:
     from snapgui.ui.main_window import MainWindow
+
+_ABOUT_IMAGES = {EventKind.DEFINED, EventKind.UNDEFINED, EventKind.OTHER}
+"""What may have moved a disk to another image or given an image another base; the last are jobs on disks, too."""
 
 
 class Connections(QObject):
@@ -36,6 +40,7 @@ class Connections(QObject):
         window.vms_model.add_host(host)
         window.watcher.add_host(host)
         host.changed.connect(self._on_host)
+        host.happened.connect(self._on_happened)
         host.open()
         return host
 
@@ -61,6 +66,7 @@ class Connections(QObject):
         settings = window.settings
         settings.connections = [uri for uri in settings.connections if uri not in {host.uri, host.asked_uri}]
         window.watcher.remove_host(host)
+        window.lineage.forget(host)
         window.vms_model.remove_host(host)
         host.changed.disconnect(self._on_host)
         host.close()
@@ -76,6 +82,10 @@ class Connections(QObject):
         self._window.settings.connections = [*self._window.settings.connections, uri]
         self.open(uri)
 
+    def _on_happened(self, host: Host, event: Event) -> None:
+        if event.kind in _ABOUT_IMAGES:
+            self._window.lineage.read(host)
+
     def _on_host(self, host: Host) -> None:
         window, watcher = self._window, self._window.watcher
         if host.up and not host.greeted:  # later nobody's choice is changed, not even that of no VM
@@ -89,6 +99,7 @@ class Connections(QObject):
             window.pane.show_host(host)
         if host is watcher.host and not host.up and host.error is not None:
             window.pane.messages.error(host.error)
+        window.on_listed(host)
         window.update_actions()
 
     def _choose_first(self, host: Host) -> None:

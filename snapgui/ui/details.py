@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 from snapgui.model.records import Machine, Place, Snapshot, Vm
 from snapgui.model.tree import SnapshotTree
 from snapgui.ui.elided_label import ElidedLabel
+from snapgui.ui.relatives import Relative
 from snapgui.ui.wording import (
     kind_words,
     memory_words,
@@ -123,6 +124,19 @@ class Details(QScrollArea):
         self._fill(rows)
         self._show_description(None)
         self._take.show()
+
+    def show_relative(self, relative: Relative) -> None:
+        """Show a clone, an image without a VM, or what the VM itself is a clone of."""
+        self._shown = ("", None)
+        self._title.set_text(relative.title)
+        self._when.setText(relative.subtitle)
+        self._screen.set_picture(None)
+        rows = [(self.tr("Name") if relative.vm else self.tr("Image"), relative.name)]
+        rows += [(self.tr("Kind"), relative.kind), (self.tr("State"), relative.state or self.tr("not known"))]
+        based = self.tr("the current state") if relative.snapshot is None else relative.snapshot
+        self._fill([*(rows if relative.vm else rows[:2]), (self.tr("Based on"), based)])
+        self._show_description(None)
+        self._take.hide()
 
     def edit_description(self) -> None:
         """Put the cursor into the description."""

@@ -15,20 +15,21 @@ from snapgui.model.errors import Cancelled, Gone, Risky, SnapguiError, Unavailab
 from snapgui.model.plan import Operation, Plan, Remedy, Verb
 from snapgui.model.progress import Progress
 from snapgui.model.text import QT_TRANSLATE_NOOP
-from snapgui.operations import delete, edit, undo
+from snapgui.operations import delete, edit, leftover_removal, undo
 from snapgui.operations.delete import DeleteRequest
 from snapgui.operations.edit import EditRequest
 from snapgui.operations.facts import Facts, read_facts
 from snapgui.operations.history import Experience, History, Past
-from snapgui.operations.leftovers import Leftover, find_leftovers
+from snapgui.operations.leftovers import Leftover, find_leftovers, look_again
 from snapgui.operations.outcome import Outcome
 from snapgui.operations.pipeline import run
 from snapgui.operations.safety import prune_request, surplus
 from snapgui.ui.bridge import Bridge
 from snapgui.ui.host import Host
 from snapgui.ui.jobs import Job, JobsModel, JobState
+from snapgui.ui.leftover_dialog import LeftoverDialog
 from snapgui.ui.plan_dialogs import DeleteDialog, MendDialog, PlanDialog, RevertDialog, TakeDialog, UndoDialog
-from snapgui.ui.wording import words
+from snapgui.ui.wording import tr, words
 
 GRACE_S = 10
 """Seconds in which a deletion that was agreed to can still be taken back."""
@@ -167,6 +168,30 @@ class Flows(QObject):
             lambda error: self._fail(host, error),
         )
 
+    def remove_leftovers(self, host: Host, job: Job) -> None:
+        """Show which files of an interrupted job would be removed, then remove them; its row says what came of it."""
+        leftover, history = job.leftover, self._history
+        if leftover is None:
+            return
+
+        def known(connection: Connection) -> tuple[Facts, Leftover]:
+            now = look_again(connection, history, leftover)
+            return leftover_removal.facts(connection, now), now
+
+        def begin(plan: Plan, facts: Facts) -> None:
+            removing = self.start(host, plan, facts)
+            self._then[id(removing)] = lambda: self._removed(job, removing)
+
+        def planned(found: tuple[Facts, Leftover]) -> None:
+            if not found[1].remains.removable:
+                self._jobs.settle(job, tr("nothing is left of it any more"))
+                return
+            dialog = LeftoverDialog(*found, self._window)
+            dialog.agreed.connect(begin)
+            dialog.open()
+
+        host.ask(known, self, planned, lambda error: self._fail(host, error))
+
     def copy_commands(self, job: Job) -> None:
         """Put the equivalent ``virsh`` commands into the clipboard."""
         QGuiApplication.clipboard().setText("\n".join(job.commands))
@@ -244,15 +269,19 @@ class Flows(QObject):
         if not isinstance(error, Cancelled):  # the user knows; the row says what is true
             self.failed.emit(error)
 
+    def _removed(self, job: Job, removing: Job) -> None:
+        if removing.state is JobState.DONE:
+            self._jobs.settle(job, tr("what was left of it has been removed"))
+
     def _resumed(self, job: Job) -> None:
-        self._jobs.settle(job)
+        self._jobs.settle(job, tr("the guest runs on"))
         self.ended.emit(job)
 
     def _show_leftovers(self, host: Host, found: tuple[Leftover, ...]) -> None:
         for leftover in found:
             job = Job(leftover.title, leftover.vm_name, host.uri, leftover.vm_uuid, state=JobState.INTERRUPTED)
             job.note, job.commands = words(leftover.text), leftover.commands
-            job.resumable = leftover.guest_stands_still
+            job.resumable, job.leftover = leftover.guest_stands_still, leftover
             self._jobs.add(job)
 
 

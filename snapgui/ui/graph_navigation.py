@@ -49,6 +49,10 @@ class GraphNavigation(QObject):
         if event.type() == QEvent.Type.MouseMove and self._pan is not None:
             self._pan_to(event.position().toPoint())
             return True
+        if event.type() == QEvent.Type.MouseMove and not event.buttons() and not self._space:
+            shape = self._shape_at(event.position().toPoint())
+            if self._view.viewport().cursor().shape() != shape:
+                self._view.viewport().setCursor(shape)
         if event.type() == QEvent.Type.MouseButtonRelease and self._pan is not None:
             self._end_pan()
             return True
@@ -78,6 +82,13 @@ class GraphNavigation(QObject):
             if hidden and view.tab_of(view.geometry_of.rect(node)).contains(there):
                 return node
         return None
+
+    def _shape_at(self, point: QPoint) -> Qt.CursorShape:
+        """A click on another VM's card goes there."""
+        index = self._view.indexAt(point)
+        relative = self._view.node_of(index).relative if index.isValid() else None
+        leads = relative is not None and relative.vm is not None
+        return Qt.CursorShape.PointingHandCursor if leads else Qt.CursorShape.ArrowCursor
 
     def _pan_to(self, point: QPoint) -> None:
         if self._pan is None:
@@ -172,9 +183,12 @@ class GraphNavigation(QObject):
         return None
 
     def _straight_below(self, below: list[Node]) -> Node | None:
-        """The child on the way to "You are here", else the newest."""
+        """The child on the way to "You are here", else the newest, else the first of what is none."""
         on_path = [child for child in below if self._view.on_path(child)]
-        return on_path[0] if on_path else below[-1] if below else None
+        if on_path:
+            return on_path[0]
+        own = [child for child in below if child.relative is None]
+        return own[-1] if own else below[0] if below else None
 
     @staticmethod
     def _top(node: Node) -> Node:

@@ -92,6 +92,7 @@ class GraphView(QTreeView):
         model.rowsInserted.connect(self._open_branch)
         model.rowsMoved.connect(self._open_moved)
         model.restructured.connect(self.relayout)
+        model.surrounded.connect(self._relayout_in_place)
         self._navigation = GraphNavigation(self)
         self.unfolding = Unfolding(self)
 
@@ -139,7 +140,7 @@ class GraphView(QTreeView):
     def set_collapsed(self, index: AnyIndex, collapsed: bool) -> None:
         """Hide or show the branch below a node."""
         node = self._tree_model.node(index)
-        if not node.children or not index.isValid():
+        if not node.children or not index.isValid() or (node.relative is not None and node.relative.leads_here):
             return
         self.unfolding.finish()
         (self._collapsed.add if collapsed else self._collapsed.discard)(node.number)
@@ -166,6 +167,16 @@ class GraphView(QTreeView):
             self._overview.forget()
         self._glide_here()
         self.viewport().update()
+
+    def _relayout_in_place(self) -> None:
+        """Place all cards anew, keeping the current one where it is on the screen; nothing glides."""
+        before = self.visualRect(self.currentIndex())
+        self._glide_from = QPointF()
+        self.relayout()
+        if before.intersects(self.viewport().rect()):
+            moved = self.visualRect(self.currentIndex()).topLeft() - before.topLeft()
+            for bar, by in ((self.horizontalScrollBar(), moved.x()), (self.verticalScrollBar(), moved.y())):
+                bar.setValue(bar.value() + by)
 
     # geometry
 
@@ -231,7 +242,7 @@ class GraphView(QTreeView):
 
     def index_of(self, node: Node) -> QModelIndex:
         """Return the model's index of a node."""
-        return self._tree_model.index_of(None if node.snapshot is None else node.snapshot.name)
+        return self._tree_model.index_of_node(node)
 
     def node_of(self, index: AnyIndex) -> Node:
         """Return the node behind an index."""
@@ -308,12 +319,21 @@ class GraphView(QTreeView):
 
     def _paint_edges(self, painter: QPainter, region: QRectF) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        plain, on_path = QPainterPath(), QPainterPath()
+        plain, on_path, dashed = QPainterPath(), QPainterPath(), QPainterPath()
         for parent, child in self.geometry_of.edges(region):
-            self._add_edge(on_path if self._tree_model.on_path(child) else plain, parent, child)
-        for path, role, width in ((plain, Role.EDGE, 1.4), (on_path, Role.ACCENT, 2.0)):
-            painter.setPen(QPen(color(role), width / min(1.0, self._zoom * 1.4)))
-            painter.drawPath(path)
+            if parent.relative is not None or child.relative is not None:
+                self._add_edge(dashed, parent, child)
+            else:
+                self._add_edge(on_path if self._tree_model.on_path(child) else plain, parent, child)
+        line, dashes = Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine
+        for path, role, width, style in (
+            (plain, Role.EDGE, 1.4, line),
+            (on_path, Role.ACCENT, 2.0, line),
+            (dashed, Role.MUTED, 1.4, dashes),
+        ):
+            if not path.isEmpty():
+                painter.setPen(QPen(color(role), width / min(1.0, self._zoom * 1.4), style))
+                painter.drawPath(path)
 
     def _add_edge(self, path: QPainterPath, parent: Node, child: Node) -> None:
         above = self.geometry_of.rect(parent)

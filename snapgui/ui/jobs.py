@@ -11,6 +11,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 from snapgui.model.errors import Cancelled, SnapguiError
 from snapgui.model.plan import Operation, Plan
 from snapgui.model.progress import Progress
+from snapgui.operations.leftovers import Leftover
 from snapgui.operations.outcome import Outcome
 from snapgui.ui.wording import size_words, tr, words
 
@@ -33,7 +34,7 @@ class JobState(StrEnum):
 
 @dataclass(slots=True)
 class Job:
-    """One job. ``cancel`` is what the worker looks at; ``note`` what an interrupted one left behind."""
+    """One job. ``cancel`` is what the worker looks at; ``note`` and ``leftover`` what an interrupted one left."""
 
     title: str
     vm_name: str
@@ -46,6 +47,7 @@ class Job:
     error: SnapguiError | None = None
     note: str = ""
     resumable: bool = False
+    leftover: Leftover | None = None
     superseded: bool = False
     commands: tuple[str, ...] = ()
     began: float = field(default_factory=time.monotonic)
@@ -57,6 +59,17 @@ class Job:
     def undoable(self) -> bool:
         """Whether this was the VM's latest revert, and kept what was lost."""
         return not self.superseded and self.outcome is not None and self.outcome.safety is not None
+
+    @property
+    def removable(self) -> bool:
+        """Whether it was interrupted, and has left something that can be removed."""
+        interrupted = self.state is JobState.INTERRUPTED
+        return interrupted and self.leftover is not None and self.leftover.remains.removable
+
+    @property
+    def offer(self) -> str:
+        """What can be done about it by a word at the end of its row: “undo”, “remove” or nothing."""
+        return "undo" if self.undoable else "remove" if self.removable else ""
 
     @property
     def reverted(self) -> bool:
@@ -147,10 +160,10 @@ class JobsModel(QAbstractListModel):
                 other.superseded = True
                 self._touch(other)
 
-    def settle(self, job: Job) -> None:
-        """An interrupted job has been brought to an end by the user."""
+    def settle(self, job: Job, note: str) -> None:
+        """An interrupted job has been brought to an end by the user; ``note`` says to which."""
         job.resumable, job.state, job.ended = False, JobState.DONE, datetime.now(UTC)
-        job.note = tr("the guest runs on")
+        job.note = note
         self._touch(job)
         self.running_changed.emit()
 

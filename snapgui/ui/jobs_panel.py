@@ -101,11 +101,13 @@ class JobsPanel(QWidget):
         self.setMaximumHeight(self._heading.sizeHint().height() + 24 if folded else 16_777_215)
 
     def _on_click(self, index: QModelIndex) -> None:
-        """A click on the word “Undo” at the end of a row."""
+        """A click on the word at the end of a row: “Undo” or “Remove…”."""
         job = self._model.job(index)
         point = self.list.viewport().mapFromGlobal(QCursor.pos())
-        if job is not None and job.undoable and undo_rect(QRectF(self.list.visualRect(index))).contains(QPointF(point)):
-            self.asked.emit(job, "undo")
+        if job is None or not job.offer:
+            return
+        if offer_rect(QRectF(self.list.visualRect(index)), job.offer).contains(QPointF(point)):
+            self.asked.emit(job, job.offer)
 
     def _menu(self, point: QPoint) -> None:
         index = self.list.indexAt(point)
@@ -122,6 +124,8 @@ class JobsPanel(QWidget):
             cancel.setEnabled(not job.cancel.is_set())
         if job.undoable:
             menu.addAction(icon("undo"), self.tr("Undo…"), lambda: self.asked.emit(job, "undo"))
+        if job.removable:
+            menu.addAction(icon("delete"), self.tr("Remove what is left…"), lambda: self.asked.emit(job, "remove"))
         if job.resumable:
             menu.addAction(icon("vm-running"), self.tr("Let the guest run on"), lambda: self.asked.emit(job, "resume"))
         menu.popup(self.list.viewport().mapToGlobal(point))
@@ -165,10 +169,11 @@ class _JobPainter(QStyledItemDelegate):
         text = rect.adjusted(ICON + 8, 0, 0, 0)
         what = f"{' '.join(job.title.split())} · {' '.join(job.vm_name.split())}"
         status = job.status()
-        if job.undoable:
-            place = undo_rect(rect.adjusted(-8, 0, 8, 0))
+        if job.offer:
+            place = offer_rect(rect.adjusted(-8, 0, 8, 0), job.offer)
             painter.setPen(color(Role.ACCENT))
-            painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight), tr("Undo"))
+            right = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
+            painter.drawText(place, right, _offer_words(job.offer))
             text.setRight(place.left() - 8)
         left = min(metrics.horizontalAdvance(what), text.width() * 0.55)
         room = text.width() - left - 16
@@ -180,7 +185,11 @@ class _JobPainter(QStyledItemDelegate):
         painter.drawText(text, flags | int(Qt.AlignmentFlag.AlignRight), shown)
 
 
-def undo_rect(row: QRectF) -> QRectF:
-    """Return where the word “Undo” stands in a row."""
-    width = QFontMetricsF(QGuiApplication.font()).horizontalAdvance(tr("Undo")) + 16
+def offer_rect(row: QRectF, offer: str) -> QRectF:
+    """Return where the word stands in a row that offers to undo or to remove."""
+    width = QFontMetricsF(QGuiApplication.font()).horizontalAdvance(_offer_words(offer)) + 16
     return QRectF(row.right() - 8 - width, row.y(), width, row.height())
+
+
+def _offer_words(offer: str) -> str:
+    return tr("Undo") if offer == "undo" else tr("Remove…")

@@ -23,8 +23,10 @@ from snapgui.ui.flows import GRACE_S, Deferred, Flows
 from snapgui.ui.host import Host
 from snapgui.ui.jobs import Job, JobsModel
 from snapgui.ui.jobs_panel import JobsPanel
+from snapgui.ui.lineage_loader import LineageLoader
 from snapgui.ui.live_screen import LiveScreen
-from snapgui.ui.menus import fill_menu_bar, make_toolbar, node_menu, vm_menu
+from snapgui.ui.menus import fill_menu_bar, make_toolbar, node_menu, relative_menu, vm_menu
+from snapgui.ui.relatives import Relative, relatives
 from snapgui.ui.safety_menu import kept_safety_menu
 from snapgui.ui.settings import Settings
 from snapgui.ui.snapshot_model import SnapshotModel
@@ -60,6 +62,7 @@ class MainWindow(QMainWindow):
         self.flows = Flows(bridge, self.jobs, history, self)
         self.connections = Connections(self, bridge, wanted_vm)
         self._thumbnails = ThumbnailLoader(bridge, self.pane.model, self)
+        self.lineage = LineageLoader(self._works_on, self)
         self._live_screen = LiveScreen(self.watcher, self)
         self._live_screen.seen.connect(self.details.set_picture)
         self._closing = Closing(self.jobs, self)
@@ -96,6 +99,8 @@ class MainWindow(QMainWindow):
         pane.selection_changed.connect(self._on_selection)
         pane.menu_wanted.connect(self._on_node_menu)
         pane.details_wanted.connect(lambda: self._show_details(True))
+        pane.relative_wanted.connect(self._go_to)
+        self.lineage.changed.connect(self._show_relatives)
         pane.empty.wanted.connect(lambda name: actions[name].trigger())
         pane.model.edited.connect(lambda name, title: self._edit(EditRequest(name, title=title)))
         self.details.described.connect(lambda name, text: self._edit(EditRequest(name, description=text)))
@@ -181,6 +186,7 @@ class MainWindow(QMainWindow):
             self.pane.show_vm(vm.name)
             self._hold()
             self.watcher.watch(host, vm_uuid)
+        self.lineage.show(self.watcher.host)
         self._show_banner()
         self.update_actions()
 
@@ -188,8 +194,31 @@ class MainWindow(QMainWindow):
         self.pane.show_glance(seen)
         if self.watcher.host is not None:
             self._thumbnails.load(self.watcher.host, seen.vm.uuid)
+            self._show_relatives(self.watcher.host)
         self._on_selection()
         self.update_actions()
+
+    def on_listed(self, host: Host) -> None:
+        """VMs came, went or changed, or a connection stands again: clones may have."""
+        self._show_relatives(host)
+        self.lineage.read(host)
+
+    def _show_relatives(self, host: Host) -> None:
+        if host is self.watcher.host and self.watcher.known is not None:
+            kinship = self.lineage.kinship(host, self.watcher.vm_uuid)
+            self.pane.show_relatives(*relatives(kinship, host.vm))
+
+    def _go_to(self, relative: Relative) -> None:
+        """Show another VM; coming back to what the shown one is a clone of, the snapshot that it hangs off."""
+        host = self.watcher.host
+        if host is not None and relative.vm is not None:
+            self.vms.choose(host, relative.vm.uuid)
+            if relative.leads_here:
+                self.pane.select_at_first(relative.snapshot)
+
+    def _works_on(self, host: Host) -> bool:
+        """While a job works on a VM, libvirt answers no question about it, and all others wait behind that."""
+        return any(job.uri == host.uri for job in self.jobs.active())
 
     def _on_gone(self) -> None:
         host = self.watcher.host
@@ -209,9 +238,9 @@ class MainWindow(QMainWindow):
         vm = self._vm()
         busy = None if host is None or vm is None else self.jobs.busy(host.uri, vm.uuid)
         pane = self.pane
-        return Situation(
-            host, vm, pane.model.tree, pane.selected(), pane.here_selected(), busy, outline=pane.outline_shown
-        )
+        relative = pane.relative_selected() is not None
+        selected, here = pane.selected(), pane.here_selected()
+        return Situation(host, vm, pane.model.tree, selected, here, busy, relative, outline=pane.outline_shown)
 
     def update_actions(self) -> None:
         """Enable what is possible now."""
@@ -229,13 +258,16 @@ class MainWindow(QMainWindow):
 
     def _on_selection(self) -> None:
         known, chosen = self.watcher.known, self.pane.selected()
-        live = known is not None and not chosen and known.vm.state.active and self.details.isVisible()
+        here = not chosen and self.pane.relative_selected() is None
+        live = known is not None and here and known.vm.state.active and self.details.isVisible()
         self._live_screen.watch(self.watcher.vm_uuid if live else "")
         if known is None:
             self.details.show_nothing()
         elif len(chosen) == 1:
             picture = self.pane.model.thumbnail(chosen[0].name)
             self.details.show_snapshot(chosen[0], known.tree, picture)
+        elif (relative := self.pane.relative_selected()) is not None:
+            self.details.show_relative(relative)
         elif self.pane.here_selected() or not known.tree.snapshots:
             self.details.show_current(known.vm, known.machine, known.tree, known.changed)
         else:
@@ -243,6 +275,10 @@ class MainWindow(QMainWindow):
         self.update_actions()
 
     def _on_node_menu(self, point: QPoint) -> None:
+        relative = self.pane.relative_selected()
+        if relative is not None:
+            relative_menu(self, relative, lambda: self._go_to(relative)).popup(point)
+            return
         node_menu(self, self.actions_, here=self.pane.here_selected() and not self.pane.selected()).popup(point)
 
     def _on_vm_menu(self, point: QPoint) -> None:
@@ -303,6 +339,7 @@ class MainWindow(QMainWindow):
             else:
                 host.open()
         self.watcher.look(full=True)
+        self.lineage.read(self.watcher.host, afresh=True)
 
     def _find(self) -> None:
         self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -371,6 +408,7 @@ class MainWindow(QMainWindow):
         for host in self.vms_model.hosts:
             if host.uri == job.uri:
                 host.refresh()
+                self.lineage.read(host)
                 if job.reverted and self.settings.kept_safety:
                     self.flows.prune(host, job.vm_uuid, self.settings.kept_safety, by_itself=True)
         self.watcher.look(full=True)
@@ -386,6 +424,8 @@ class MainWindow(QMainWindow):
             self.flows.undo(host, job.vm_uuid)
         elif what == "resume" and host is not None:
             self.flows.resume(host, job)
+        elif what == "remove" and host is not None:
+            self.flows.remove_leftovers(host, job)
         elif what == "details":
             self._show_job(job)
 

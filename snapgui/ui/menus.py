@@ -1,12 +1,17 @@
 """Menu bar, toolbar and context menus, all made from the one table of actions."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QLineEdit, QMainWindow, QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from snapgui.ui.actions import PRIMARY, Actions
-from snapgui.ui.wording import tr
+from snapgui.ui.relatives import Relative
+from snapgui.ui.wording import elided_middle, tr
 
+LONGEST_NAME = 400
+"""Pixels of a name in a menu."""
 _SNAPSHOT = (
     "take",
     "",
@@ -75,16 +80,32 @@ def node_menu(parent: QWidget, actions: Actions, *, here: bool) -> QMenu:
     return _context(parent, actions, _HERE if here else _NODE)
 
 
+def relative_menu(parent: QWidget, relative: Relative, go: Callable[[], object]) -> QMenu:
+    """Return the context menu of a clone, an image or an origin: one can go there, and do nothing to it."""
+    menu = _context_menu(parent)
+    name = "" if relative.vm is None else elided_middle(relative.vm.name, parent, LONGEST_NAME)
+    text = tr("Show {vm}").format(vm=name) if name else tr("No VM uses this image")
+    entry = menu.addAction(text.replace("&", "&&"))
+    entry.setEnabled(relative.vm is not None)
+    entry.triggered.connect(lambda _checked=False: go())
+    return menu
+
+
 def vm_menu(parent: QWidget, actions: Actions, *, is_vm: bool) -> QMenu:
     """Return the context menu of a VM, or of a connection."""
     return _context(parent, actions, _VM if is_vm else _CONNECTION)
 
 
 def _context(parent: QWidget, actions: Actions, names: tuple[str, ...]) -> QMenu:
+    menu = _context_menu(parent)
+    _fill(menu, actions, names)
+    return menu
+
+
+def _context_menu(parent: QWidget) -> QMenu:
     menu = QMenu(parent)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     menu.setToolTipsVisible(True)
-    _fill(menu, actions, names)
     return menu
 
 

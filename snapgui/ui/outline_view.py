@@ -3,7 +3,8 @@
 from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeView, QWidget
 
-from snapgui.ui.snapshot_model import Column, SnapshotModel
+from snapgui.ui.row_words import Column
+from snapgui.ui.snapshot_model import SnapshotModel
 from snapgui.ui.unfolding import Unfolding
 
 

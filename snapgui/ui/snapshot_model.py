@@ -1,7 +1,6 @@
 """The snapshot tree of one VM as a Qt model. It is spliced, never reset, so that views keep their place."""
 
 import itertools
-from enum import IntEnum
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QPixmap
@@ -9,44 +8,31 @@ from PySide6.QtGui import QPixmap
 from snapgui.model.changes import diff
 from snapgui.model.records import Snapshot, Vm
 from snapgui.model.tree import SnapshotTree
-from snapgui.ui.wording import (
-    age_words,
-    badge_words,
-    kind_words,
-    moment_words,
-    plain_tip,
-    snapshot_state_words,
-    state_words,
-    tr,
-)
+from snapgui.ui.assets import icon
+from snapgui.ui.relatives import Key, Relative
+from snapgui.ui.row_words import Column, relative_cell, snapshot_cell, snapshot_spoken, snapshot_tip
+from snapgui.ui.theme import color
+from snapgui.ui.wording import state_words, tr
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
 _CELL = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+_RELATIVE = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 _TITLE = _CELL | Qt.ItemFlag.ItemIsEditable
-
-
-class Column(IntEnum):
-    """The columns of the outline."""
-
-    NAME = 0
-    WHEN = 1
-    STATE = 2
-    KIND = 3
-    DESCRIPTION = 4
 
 
 COLUMNS = len(Column)
 
 
 class Node:
-    """One row: a snapshot, or the current state (``snapshot`` None). The invisible root is its own parent."""
+    """One row: a snapshot, a relative, or (both None) the current state. The invisible root is its own parent."""
 
-    __slots__ = ("children", "number", "parent", "row", "snapshot")
+    __slots__ = ("children", "number", "parent", "relative", "row", "snapshot")
 
-    def __init__(self, number: int, snapshot: Snapshot | None) -> None:
+    def __init__(self, number: int, snapshot: Snapshot | None, relative: Relative | None = None) -> None:
         self.number = number
         self.snapshot = snapshot
+        self.relative = relative
         self.parent: Node = self
         self.children: list[Node] = []
         self.row = 0
@@ -54,17 +40,20 @@ class Node:
     @property
     def is_here(self) -> bool:
         """Whether this is "You are here"."""
-        return self.snapshot is None
+        return self.snapshot is None and self.relative is None
 
 
 class SnapshotModel(QAbstractItemModel):
     """Rows are snapshots, oldest first; "You are here" is the last child of the current snapshot.
 
-    ``edited`` is emitted with (snapshot name, title) when the user renames in place.
+    What hangs off a snapshot or off the current state but is none of them comes last; what the VM is a clone of is the
+    parent of all. ``edited`` is emitted with (snapshot name, title) when the user renames in place; ``surrounded`` when
+    relatives came or went.
     """
 
     edited = Signal(str, str)
     restructured = Signal()
+    surrounded = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -75,6 +64,9 @@ class SnapshotModel(QAbstractItemModel):
         self._nodes: dict[int, Node] = {0: self._root, self._here.number: self._here}
         self._by_name: dict[str, Node] = {}
         self._thumbnails: dict[str, QPixmap] = {}
+        self._origin: Relative | None = None
+        self._below: tuple[Relative, ...] = ()
+        self._relatives: dict[Key, Node] = {}
         self.tree = SnapshotTree()
         self._path_of = self.tree
         self._path: frozenset[str] = frozenset()
@@ -96,6 +88,8 @@ class SnapshotModel(QAbstractItemModel):
             self._move(self._by_name[name], self._parent_node(name))
         self._move(self._here, self._node_of(tree.current))
         for node in replaced.values():
+            for child in [child for child in node.children if child.relative is not None]:
+                self._remove(child)
             self._remove(node)
         for name in (*changes.edited, *changes.moved):
             self._by_name[name].snapshot = tree[name]
@@ -104,13 +98,33 @@ class SnapshotModel(QAbstractItemModel):
         if moved_mark or (vm, changed) != (self.vm, self.changed):
             self.vm, self.changed = vm, changed
             self._touch_all_marks()
-        if changes:
+        hung = self._hang()
+        if changes or hung:
             self.restructured.emit()
+
+    def show_relatives(self, origin: Relative | None, below: tuple[Relative, ...]) -> None:
+        """Take over what the VM is a clone of, and what hangs off it, step by step."""
+        if (origin, below) == (self._origin, self._below) or self.vm is None:
+            return
+        self._origin, self._below = origin, below
+        if self._hang():
+            self.surrounded.emit()
+
+    @property
+    def has_relatives(self) -> bool:
+        """Whether any relative is shown."""
+        return bool(self._relatives)
+
+    def relative(self, index: AnyIndex) -> Relative | None:
+        """Return the relative behind an index."""
+        node = self._nodes.get(index.internalId()) if index.isValid() else None  # one that a click has taken away
+        return None if node is None else node.relative
 
     def clear(self) -> None:
         """Show no VM: for a change to another one, where keeping one's place means nothing."""
         self.beginResetModel()
         self._empty()
+        self._origin, self._below = None, ()
         self._append(self._root, self._here)
         self.tree, self.vm, self.changed = SnapshotTree(), None, None
         self.endResetModel()
@@ -139,6 +153,10 @@ class SnapshotModel(QAbstractItemModel):
         node = self._here if name is None else self._by_name.get(name)
         return QModelIndex() if node is None else self._index(node, column)
 
+    def index_of_node(self, node: Node) -> QModelIndex:
+        """Return the index of any row; an invalid one for a row that is gone, which a view may still know."""
+        return self._index(node) if self._nodes.get(node.number) is node else QModelIndex()
+
     @property
     def root(self) -> Node:
         """The invisible parent of all roots."""
@@ -148,7 +166,7 @@ class SnapshotModel(QAbstractItemModel):
         """Whether the node lies on the way from the root to "You are here"."""
         if self._path_of is not self.tree:
             self._path_of, self._path = self.tree, frozenset(self.tree.path(self.tree.current))
-        return node.snapshot is None or node.snapshot.name in self._path
+        return node.is_here if node.snapshot is None else node.snapshot.name in self._path
 
     # Qt's side
 
@@ -173,8 +191,10 @@ class SnapshotModel(QAbstractItemModel):
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:
         if not index.isValid():
             return Qt.ItemFlag.NoItemFlags
-        is_title = index.column() == 0 and self._nodes[index.internalId()].snapshot is not None
-        return _TITLE if is_title else _CELL
+        node = self._nodes[index.internalId()]
+        if node.relative is not None:
+            return _RELATIVE
+        return _TITLE if index.column() == 0 and node.snapshot is not None else _CELL
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
@@ -195,6 +215,9 @@ class SnapshotModel(QAbstractItemModel):
             return self._spoken(node) if index.column() == Column.NAME else self._cell(node, index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tip(node)
+        if role == Qt.ItemDataRole.DecorationRole and node.relative is not None and index.column() == Column.NAME:
+            name, tint = node.relative.look
+            return icon(name, color(tint))
         return None
 
     def setData(self, index: AnyIndex, value: object, role: int = Qt.ItemDataRole.EditRole) -> bool:
@@ -219,33 +242,24 @@ class SnapshotModel(QAbstractItemModel):
         return state
 
     def _cell(self, node: Node, column: int) -> str:
+        if node.relative is not None:
+            return relative_cell(node.relative, column)
         if node.snapshot is None:
             return {Column.NAME: tr("You are here"), Column.STATE: self.here_words()}.get(Column(column), "")
-        snapshot = node.snapshot
-        return {
-            Column.NAME: lambda: " ".join(snapshot.label.split()),
-            Column.WHEN: lambda: age_words(snapshot.created),
-            Column.STATE: lambda: snapshot_state_words(snapshot),
-            Column.KIND: lambda: kind_words(snapshot.kind),
-            Column.DESCRIPTION: lambda: " ".join(snapshot.description.split()),
-        }[Column(column)]()
+        return snapshot_cell(node.snapshot, column)
 
     def _spoken(self, node: Node) -> str:
-        """A screen reader's sentence; it begins with the snapshot's name."""
+        """A screen reader's sentence."""
+        if node.relative is not None:
+            return node.relative.spoken
         if node.snapshot is None:
             return f"{tr('You are here')}, {self.here_words()}"
-        snapshot = node.snapshot
-        parts = [snapshot.name, snapshot.title or "", age_words(snapshot.created), snapshot_state_words(snapshot)]
-        parts += [kind_words(snapshot.kind), tr("current") if snapshot.name == self.tree.current else ""]
-        return ", ".join(part for part in parts if part)
+        return snapshot_spoken(node.snapshot, current=node.snapshot.name == self.tree.current)
 
     def _tip(self, node: Node) -> str:
-        if node.snapshot is None:
-            return self._spoken(node)
-        snapshot = node.snapshot
-        lines = [snapshot.label, snapshot.name if snapshot.title else "", moment_words(snapshot.created)]
-        lines += [f"{badge_words(snapshot)} · {kind_words(snapshot.kind)}", snapshot.description[:500]]
-        return plain_tip("\n".join(line for line in lines if line))
+        if node.relative is not None:
+            return node.relative.tip
+        return self._spoken(node) if node.snapshot is None else snapshot_tip(node.snapshot)
 
     # splicing
 
@@ -253,15 +267,23 @@ class SnapshotModel(QAbstractItemModel):
         return self.createIndex(node.row, column, node.number) if node is not self._root else QModelIndex()
 
     def _node_of(self, name: str | None) -> Node:
-        return self._root if name is None else self._by_name[name]
+        return self._top() if name is None else self._by_name[name]
+
+    def _top(self) -> Node:
+        """The parent of all that have none: the origin, or the invisible root."""
+        first = self._root.children[0] if self._root.children else self._here
+        return self._root if first.relative is None else first
 
     def _parent_node(self, name: str) -> Node:
         return self._node_of(self.tree.parent(name))
 
     def _place(self, node: Node, parent: Node) -> int:
-        """Return the row for ``node`` below ``parent``: by time, the current state last."""
+        """Return the row for ``node`` below ``parent``: by time, then the current state, then relatives."""
+        if node.relative is not None:
+            mine = node.relative.order
+            return sum(1 for child in parent.children if child.relative is None or child.relative.order < mine)
         if node.snapshot is None:
-            return sum(1 for child in parent.children if child is not node)
+            return sum(1 for child in parent.children if child.snapshot is not None)
         key = (node.snapshot.created, node.snapshot.name)
         return sum(
             1
@@ -274,6 +296,8 @@ class SnapshotModel(QAbstractItemModel):
             self.beginResetModel()
             self._empty()
             self.tree, self.vm, self.changed = tree, vm, changed
+            if self._origin is not None:
+                self._append(self._root, self._make(self._origin))
             waiting = list(reversed(tree.roots))
             while waiting:
                 name = waiting.pop()
@@ -283,6 +307,7 @@ class SnapshotModel(QAbstractItemModel):
                 waiting.extend(reversed(tree.children(name)))
             self._append(self._node_of(tree.current), self._here)
             self.endResetModel()
+            self._hang()
             self.restructured.emit()
         elif (vm, changed) != (self.vm, self.changed):
             self.vm, self.changed = vm, changed
@@ -292,6 +317,7 @@ class SnapshotModel(QAbstractItemModel):
         self._root.children.clear()
         self._by_name.clear()
         self._thumbnails.clear()
+        self._relatives.clear()
         self._nodes = {0: self._root, self._here.number: self._here}
         self._here.children.clear()
 
@@ -313,6 +339,8 @@ class SnapshotModel(QAbstractItemModel):
         self.beginRemoveRows(self._index(node.parent), node.row, node.row)
         self._take_out(node)
         del self._nodes[node.number]
+        if node.relative is not None:
+            del self._relatives[node.relative.key]
         self.endRemoveRows()
 
     def _move(self, node: Node, parent: Node) -> None:
@@ -338,6 +366,61 @@ class SnapshotModel(QAbstractItemModel):
         node.parent.children.pop(node.row)
         for number, child in enumerate(node.parent.children):
             child.row = number
+
+    # relatives
+
+    def _hang(self) -> bool:
+        """Make the relatives' rows agree with what is wanted; return whether any came or went."""
+        wanted = {relative.key: relative for relative in self._below if self._holds(relative)}
+        if self._origin is not None:
+            wanted[self._origin.key] = self._origin
+        gone = self._relatives.keys() - wanted.keys()
+        for key in gone:
+            self._take_down(self._relatives[key])
+        fresh = [relative for key, relative in wanted.items() if key not in self._relatives]
+        for key, node in self._relatives.items():
+            if node.relative != wanted[key]:
+                node.relative = wanted[key]
+                self._touch(node)
+        for relative in fresh:
+            self._put_up(relative)
+        return bool(gone or fresh)
+
+    def _holds(self, relative: Relative) -> bool:
+        return relative.snapshot is None or relative.snapshot in self._by_name
+
+    def _make(self, relative: Relative) -> Node:
+        node = Node(next(self._numbers), None, relative)
+        self._nodes[node.number] = self._relatives[relative.key] = node
+        return node
+
+    def _put_up(self, relative: Relative) -> None:
+        parent = self._root if relative.leads_here else self._here
+        if not relative.leads_here and relative.snapshot is not None:
+            parent = self._by_name[relative.snapshot]
+        node = self._make(relative)
+        row = self._place(node, parent)
+        self.beginInsertRows(self._index(parent), row, row)
+        self._insert(parent, node, row)
+        self.endInsertRows()
+        if relative.leads_here:
+            self._move_all(self._root, node, row)
+
+    def _take_down(self, node: Node) -> None:
+        if node.relative is not None and node.relative.leads_here:
+            self._move_all(node, self._root, len(node.children))
+        self._remove(node)
+
+    def _move_all(self, source: Node, target: Node, count: int) -> None:
+        """Move the first ``count`` rows of one node to the end of another one's, in one step."""
+        to = len(target.children)
+        if count and self.beginMoveRows(self._index(source), 0, count - 1, self._index(target), to):
+            moved, source.children[:count] = source.children[:count], []
+            target.children += moved
+            for parent in (source, target):
+                for number, child in enumerate(parent.children):
+                    child.parent, child.row = parent, number
+            self.endMoveRows()
 
     def _touch(self, node: Node) -> None:
         self.dataChanged.emit(self._index(node), self._index(node, len(Column) - 1))

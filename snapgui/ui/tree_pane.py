@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QPixmap, QResizeEvent
+from PySide6.QtGui import QFont, QGuiApplication, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QToolButton, QTreeView, QVBoxLayout, QWidget
 
 from snapgui.model.records import Snapshot
@@ -15,6 +15,7 @@ from snapgui.ui.host import Host
 from snapgui.ui.messages import MessageBar
 from snapgui.ui.outline_view import OutlineView
 from snapgui.ui.pause_banner import PauseBanner
+from snapgui.ui.relatives import Relative
 from snapgui.ui.snapshot_model import SnapshotModel
 from snapgui.ui.wording import elided_middle, plain_label
 
@@ -24,11 +25,15 @@ Thumbnail = Callable[[str], QPixmap | None]
 
 
 class TreePane(QWidget):
-    """``selection_changed``; ``menu_wanted`` carries a global point; ``details_wanted`` on double click or Enter."""
+    """``selection_changed``; ``menu_wanted`` carries a global point; ``details_wanted`` on double click or Enter.
+
+    ``relative_wanted`` carries the clone or origin that the user goes to, by a click on its card or by Enter.
+    """
 
     selection_changed = Signal()
     menu_wanted = Signal(QPoint)
     details_wanted = Signal()
+    relative_wanted = Signal(object)
 
     def __init__(self, model: SnapshotModel, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,6 +41,7 @@ class TreePane(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.model = model
         self._name = ""
+        self._select_first: str | None = None
         self.graph = GraphView(model, self)
         self.outline = OutlineView(model, self)
         self.outline.setSelectionModel(self.graph.selectionModel())
@@ -84,9 +90,10 @@ class TreePane(QWidget):
     def _connect(self, view: QTreeView) -> None:
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         view.customContextMenuRequested.connect(lambda point: self._on_menu(view, point))
-        view.doubleClicked.connect(lambda _index: self.details_wanted.emit())
-        view.activated.connect(lambda _index: self.details_wanted.emit())
+        view.doubleClicked.connect(lambda index: self._on_activated(index, by_key=False))
+        view.activated.connect(lambda index: self._on_activated(index, by_key=True))
         if view is self.graph:
+            view.clicked.connect(self._on_clicked)
             view.selectionModel().selectionChanged.connect(lambda _new, _old: self.selection_changed.emit())
 
     # what is shown
@@ -119,9 +126,9 @@ class TreePane(QWidget):
         while waiting:
             node = waiting.pop()
             waiting.extend(node.children)
-            if not node.children or node.snapshot is None:
+            if not node.children or (node.relative is not None and node.relative.leads_here):
                 continue
-            index = self.model.index_of(node.snapshot.name)
+            index = self.model.index_of_node(node)
             if to_outline:
                 self.outline.setExpanded(index, not self.graph.is_collapsed(index))
             elif self.outline.isExpanded(index) == self.graph.is_collapsed(index):
@@ -137,23 +144,41 @@ class TreePane(QWidget):
     def show_vm(self, name: str) -> None:
         """A VM was selected whose tree has not been read yet."""
         self.model.clear()
+        self._select_first = None
         self._set_title(name)
         self._stack.setCurrentWidget(self.view)
 
     def show_glance(self, seen: Glance) -> None:
         """Take over what is true now; a first look selects the current state and shows it."""
         first = self.model.vm is None
-        empty_before = self._stack.currentWidget() is self.empty
+        bare = not self.model.tree.snapshots
         self._set_title(seen.vm.name)
         self.model.show(seen.vm, seen.tree, seen.changed)
-        if not seen.tree.snapshots:
+        self._choose_page()
+        if (first or bare) and seen.tree.snapshots:
+            self.select(self._select_first if self._select_first in seen.tree else None)
+            self.view.scrollTo(self.view.currentIndex())
+        self._select_first = None
+
+    def show_relatives(self, origin: Relative | None, below: tuple[Relative, ...]) -> None:
+        """Show what the VM is a clone of, and what hangs off it."""
+        bare = self._stack.currentWidget() is self.empty
+        self.model.show_relatives(origin, below)
+        if self.model.vm is not None:
+            self._choose_page()
+            if bare and self._stack.currentWidget() is not self.empty:
+                self.select(None)
+
+    def select_at_first(self, name: str | None) -> None:
+        """Select a snapshot as soon as the tree of the VM that was just chosen is there."""
+        self._select_first = name
+
+    def _choose_page(self) -> None:
+        if self.model.tree.snapshots or self.model.has_relatives:
+            self._stack.setCurrentWidget(self.view)
+        else:
             self.empty.show_no_snapshots()
             self._stack.setCurrentWidget(self.empty)
-        else:
-            self._stack.setCurrentWidget(self.view)
-        if (first or empty_before) and seen.tree.snapshots:
-            self.select(None)
-            self.view.scrollTo(self.view.currentIndex())
 
     # selection
 
@@ -168,6 +193,11 @@ class TreePane(QWidget):
         """Whether "You are here" is selected."""
         rows = self.graph.selectionModel().selectedRows()
         return any(self.model.node(index).is_here for index in rows)
+
+    def relative_selected(self) -> Relative | None:
+        """Return the clone, image or origin that is selected, if nothing else is."""
+        rows = self.graph.selectionModel().selectedRows()
+        return self.model.relative(rows[0]) if len(rows) == 1 else None
 
     def select(self, name: str | None) -> None:
         """Select a snapshot, or the current state for None."""
@@ -213,6 +243,18 @@ class TreePane(QWidget):
             self.outline.unfolding.finish()
             self.graph.set_collapsed(index, collapsed)
             self.outline.setExpanded(index, not collapsed)
+
+    def _on_activated(self, index: QModelIndex, *, by_key: bool) -> None:
+        relative = self.model.relative(index)
+        if relative is None:
+            self.details_wanted.emit()
+        elif by_key:  # the first click of two has gone there already
+            self.relative_wanted.emit(relative)
+
+    def _on_clicked(self, index: QModelIndex) -> None:
+        relative, modifiers = self.model.relative(index), QGuiApplication.keyboardModifiers()
+        if relative is not None and modifiers == Qt.KeyboardModifier.NoModifier:
+            self.relative_wanted.emit(relative)
 
     def _on_menu(self, view: QTreeView, point: QPoint) -> None:
         index = view.indexAt(point)

@@ -311,5 +311,10 @@ def vm_words(host: Host, vm: Vm) -> str:
 
 def vm_icon(vm: Vm) -> QIcon:
     """Return the icon of a VM's state."""
-    name, role = _LOOKS[vm.state]
+    name, role = vm_look(vm)
     return icon(name, color(role))
+
+
+def vm_look(vm: Vm) -> tuple[str, Role]:
+    """Return the name of the icon of a VM's state, and its colour's."""
+    return _LOOKS[vm.state]

@@ -81,10 +81,27 @@ def press(*keys):
     subprocess.run(["xdotool", "key", "--delay", "40", *keys], check=True)
 
 
-def main():
-    wait("the nodes", lambda: any(text.startswith("You are here") for _, text in cells("Snapshot tree")))
-    wait("the VMs", lambda: any(text.startswith("web01") for _, text in cells("Virtual machines")))
-    seen = {"vms": cells("Virtual machines"), "nodes": cells("Snapshot tree")}
+def clones(vm, clone):
+    """Walk to the card of a clone, go there by Enter, and come back from its origin."""
+    seen = {}
+    wait("the clone", lambda: any(text.startswith(f"Linked clone {clone},") for _, text in cells("Snapshot tree")))
+    seen["source"] = cells("Snapshot tree")
+    focus_tree()
+    pyatspi.Registry.registerEventListener(on_focus, "object:state-changed:focused")
+    press("Right")
+    seen["reached"] = wait("the clone's focus", lambda: [text for _, text in heard if text.startswith("Linked clone")])
+    press("Return")
+    wait("the origin", lambda: any(text == f"Clone of {vm} @ before" for _, text in cells("Snapshot tree")))
+    seen["clone"] = cells("Snapshot tree")
+    heard.clear()
+    press("Home")
+    wait("the origin's focus", lambda: [text for _, text in heard if text.startswith("Clone of")])
+    press("Return")
+    wait("the snapshot", lambda: any(text.startswith("before, ") for _, text in cells("Snapshot tree")))
+    print(json.dumps(seen))
+
+
+def focus_tree():
     window = subprocess.run(
         ["xdotool", "search", "--onlyvisible", "--name", "snapgui"], check=True, capture_output=True, text=True
     ).stdout.split()[0]
@@ -92,6 +109,13 @@ def main():
     tree = named("Snapshot tree")
     tree.queryComponent().grabFocus()
     wait("the focus", lambda: any(n.getState().contains(pyatspi.STATE_FOCUSED) for n in (tree, *below(tree))))
+
+
+def main():
+    wait("the nodes", lambda: any(text.startswith("You are here") for _, text in cells("Snapshot tree")))
+    wait("the VMs", lambda: any(text.startswith("web01") for _, text in cells("Virtual machines")))
+    seen = {"vms": cells("Virtual machines"), "nodes": cells("Snapshot tree")}
+    focus_tree()
     pyatspi.Registry.registerEventListener(on_focus, "object:state-changed:focused")
     press("Menu", "Down")
     seen["menu"] = wait("the node's menu", lambda: [text for role, text in heard if role == "menu item"])
@@ -124,4 +148,4 @@ def editable(node):
 
 
 if __name__ == "__main__":
-    main()
+    clones(*sys.argv[1:]) if sys.argv[1:] else main()

@@ -2,7 +2,7 @@
 
 from snapgui.cli.records import lineage_record
 from snapgui.cli.treetext import lineage_lines
-from snapgui.model.lineage import Clone, Image, Lineage, Use
+from snapgui.model.lineage import Clone, Image, Kinship, Lineage, Offshoot, Use
 
 SOURCE, CLONE = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 FROZEN = Use("web01", SOURCE, "vda", "before")
@@ -73,3 +73,59 @@ def test_the_promised_json() -> None:
             },
         ]
     }
+
+
+THIRD = "33333333-3333-3333-3333-333333333333"
+
+
+def test_the_kinship_of_source_and_clone() -> None:
+    lineage = Lineage((BASE, NOW, OTHER))
+    assert lineage.kinship(SOURCE) == Kinship(None, (Offshoot("clone", CLONE, "before"),))
+    assert lineage.kinship(CLONE) == Kinship(Clone("clone", CLONE, "vda", "web01", SOURCE, "before", BASE.path), ())
+    assert lineage.kinship(THIRD) == Kinship()
+
+
+def test_a_clone_of_a_clone_hangs_off_that_one_alone() -> None:
+    third = Image("/i/third.qcow2", "qcow2", "/i/clone.qcow2", (Use("third", THIRD, "vda"),))
+    lineage = Lineage((BASE, NOW, OTHER, third))
+    assert [shoot.name for shoot in lineage.kinship(SOURCE).offshoots] == ["clone"]
+    assert lineage.kinship(CLONE).offshoots == (Offshoot("third", THIRD, None),)
+    origin = lineage.kinship(THIRD).origin
+    assert origin is not None
+    assert (origin.source, origin.snapshot) == ("clone", None)
+
+
+def test_a_clone_of_several_disks_is_one_for_each_snapshot() -> None:
+    frozen = Image("/i/b.qcow2", "qcow2", None, (Use("web01", SOURCE, "vdb", "before"),))
+    left_out = Image("/i/c.qcow2", "qcow2", None, (Use("web01", SOURCE, "vdc"),))
+    second = Image("/i/clone.b.qcow2", "qcow2", "/i/b.qcow2", (Use("clone", CLONE, "vdb"),))
+    third = Image("/i/clone.c.qcow2", "qcow2", "/i/c.qcow2", (Use("clone", CLONE, "sda"),))
+    lineage = Lineage((left_out, third, BASE, NOW, OTHER, frozen, second))
+    assert set(lineage.kinship(SOURCE).offshoots) == {
+        Offshoot("clone", CLONE, "before"),
+        Offshoot("clone", CLONE, None),
+    }
+    origin = lineage.kinship(CLONE).origin
+    assert origin is not None
+    assert (origin.target, origin.snapshot) == ("vda", "before"), "what a snapshot held goes first"
+
+
+def test_a_clone_that_has_snapshots_of_its_own_is_one_still() -> None:
+    overlay = Image("/i/clone.s.qcow2", "qcow2", "/i/clone.qcow2", (Use("clone", CLONE, "vda"),))
+    frozen = Image("/i/clone.qcow2", "qcow2", "/i/base.qcow2", (Use("clone", CLONE, "vda", "s"),))
+    lineage = Lineage((BASE, NOW, frozen, overlay))
+    assert lineage.kinship(SOURCE).offshoots == (Offshoot("clone", CLONE, "before"),)
+    assert lineage.kinship(CLONE).offshoots == ()
+
+
+def test_images_without_a_vm_are_told_once_with_the_last_of_their_chain() -> None:
+    one = Image("/i/one.qcow2", "qcow2", "/i/base.qcow2")
+    two = Image("/i/two.qcow2", "qcow2", "/i/one.qcow2")
+    alone, golden = Image("/i/alone.qcow2", "qcow2"), Image("/i/golden.qcow2", "qcow2", "/i/alone.qcow2")
+    lineage = Lineage((BASE, NOW, one, two, alone, golden))
+    assert lineage.kinship(SOURCE).offshoots == (Offshoot("/i/two.qcow2", "", "before"),)
+
+
+def test_vms_on_one_template_are_no_clones_of_each_other() -> None:
+    template = Image("/i/base.qcow2", "qcow2")
+    assert Lineage((template, NOW, OTHER)).kinship(SOURCE) == Kinship()
