@@ -16,6 +16,7 @@ from snapgui.operations.history import History
 from snapgui.ui.actions import Actions, Situation
 from snapgui.ui.appearance import Appearance
 from snapgui.ui.bridge import Bridge
+from snapgui.ui.clone_wishes import CloneWishes
 from snapgui.ui.closing import Closing
 from snapgui.ui.connections import Connections
 from snapgui.ui.details import Details
@@ -59,6 +60,7 @@ class MainWindow(QMainWindow):
         self.watcher = Watcher(self)
         self.flows = Flows(bridge, self.jobs, history, self)
         self.connections = Connections(self, bridge, wanted_vm)
+        self.clone_wishes = CloneWishes(self)
         self._thumbnails = ThumbnailLoader(bridge, self.pane.model, self)
         self._live_screen = LiveScreen(self.watcher, self)
         self._live_screen.seen.connect(self.details.set_picture)
@@ -121,6 +123,8 @@ class MainWindow(QMainWindow):
         return {
             "take": self._take,
             "revert": self._revert,
+            "clone": self.clone_wishes.clone,
+            "flatten": lambda: self._with_vm(self.flows.flatten),
             "undo_revert": lambda: self._with_vm(self.flows.undo),
             "prune": lambda: self._with_vm(lambda host, uuid: self.flows.prune(host, uuid, 1)),
             "grace": lambda: self._set_grace(self.actions_["grace"].isChecked()),

@@ -1,0 +1,64 @@
+"""The rarer choices before a clone: where its images go, and how it begins. Nothing of it is needed for most."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSizePolicy, QWidget
+
+from snapgui.ui.wording import plain_label, tr
+
+SHORTEST = 24
+"""Letters of a pool that are shown at least; its directory may be of any length."""
+
+
+class CloneOptions(QWidget):
+    """``changed`` whenever the user chooses something; pools are (name, directory)."""
+
+    changed = Signal()
+
+    def __init__(self, pools: tuple[tuple[str, str], ...], *, elsewhere: bool, parent: QWidget) -> None:
+        super().__init__(parent)
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setHorizontalSpacing(16)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.pools = QComboBox(self)
+        self.pools.setAccessibleName(tr("Images go"))
+        self.pools.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.pools.setMinimumContentsLength(SHORTEST)
+        beside = (
+            tr("into the directory that they have at the source") if elsewhere else tr("beside the source's images")
+        )
+        self.pools.addItem(beside, "")
+        for name, directory in pools:
+            self.pools.addItem(_one_line(tr("into the pool {name}: {path}").format(name=name, path=directory)), name)
+        self.start = QCheckBox(tr("&Start the clone at once"), self)
+        self.disconnected = QCheckBox(tr("&Without network: all its cables are unplugged"), self)
+        self.with_snapshots = QCheckBox(tr("Carry the s&napshots along"), self)
+        self._place = plain_label("", self, "muted")
+        self._place.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        form.addRow(tr("&Images go"), self.pools)
+        form.addRow("", self._place)
+        for box in (self.start, self.disconnected, self.with_snapshots):
+            box.toggled.connect(self.changed)
+            form.addRow("", box)
+        self.pools.currentIndexChanged.connect(self.changed)
+
+    @property
+    def pool(self) -> str:
+        """The name of the chosen pool; empty for none."""
+        return str(self.pools.currentData())
+
+    def show_place(self, text: str) -> None:
+        """Say where the images will lie."""
+        self._place.setText(text)
+
+    def follow(self, *, full: bool, snapshots: bool) -> None:
+        """Only a full clone can have the snapshots of its source, where there are any."""
+        why = "" if full else tr("Only a full clone can have the snapshots of its source.")
+        why = why or ("" if snapshots else tr("The source has no snapshots."))
+        self.with_snapshots.setEnabled(not why)
+        self.with_snapshots.setToolTip(why)
+        self.with_snapshots.setAccessibleDescription(why)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
