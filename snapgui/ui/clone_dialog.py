@@ -54,6 +54,8 @@ class CloneDialog(PlanDialog):
         self._fill(where)
         for signal in (self.name.textChanged, self.full.toggled, self.options.changed):
             signal.connect(self.replan)
+        for signal in (self.full.toggled, self.options.changed):
+            signal.connect(self.fit)
         self.replan()
         self.fit()
         self.name.setFocus()
@@ -80,6 +82,8 @@ class CloneDialog(PlanDialog):
             self.form.addRow("", self.host_devices)
         self.form.addRow(self._more)
         self.form.addRow(self.options)
+        if (label := self.form.labelForField(self.name)) is not None:  # so that the fields of both forms stand in line
+            label.setMinimumWidth(self.options.label_width)
 
     def make_plan(self) -> Plan:
         around = self._around[self.options.pool]
@@ -118,13 +122,13 @@ class CloneDialog(PlanDialog):
         self.options.pools.setCurrentIndex(0)
 
     def _show_kinds(self, around: Surroundings) -> None:
-        """Say of both kinds why they are impossible here; of a possible full one, what room it takes."""
+        """Say what room a copy takes, and of each kind why it is impossible; of the chosen one the plan says it."""
         linked, full = (blockers_of_kind(self.facts, around, self._snapshot, full=full) for full in (False, True))
         for button, reasons in ((self.linked, linked), (self.full, full)):
             why = _why(reasons[0]) if reasons else ""
             button.setEnabled(not why)
             button.setAccessibleDescription(why)
-            text = why or (_room(around) if button is self.full else "")
+            text = _room(around) if button is self.full and not why else "" if button.isChecked() else why
             self._about[button].setText(text)
             self._about[button].setVisible(bool(text))
         place = around.place

@@ -16,7 +16,7 @@ class CloneOptions(QWidget):
 
     def __init__(self, pools: tuple[tuple[str, str], ...], *, elsewhere: bool, parent: QWidget) -> None:
         super().__init__(parent)
-        form = QFormLayout(self)
+        form = self._form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setHorizontalSpacing(16)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -41,6 +41,12 @@ class CloneOptions(QWidget):
             box.toggled.connect(self.changed)
             form.addRow("", box)
         self.pools.currentIndexChanged.connect(self.changed)
+
+    @property
+    def label_width(self) -> int:
+        """How wide the column of labels is, in pixels."""
+        label = self._form.labelForField(self.pools)
+        return 0 if label is None else label.sizeHint().width()
 
     @property
     def pool(self) -> str:

@@ -29,10 +29,10 @@ class CloneWishes(QObject):
         window.flows.ended.connect(self._on_ended)
 
     def clone(self) -> None:
-        """Clone the selected snapshot, else the current state; from the list of VMs always the latter."""
+        """Clone the selected snapshot, else the current state."""
         window = self._window
         host, vm_uuid = window.watcher.host, window.watcher.vm_uuid
-        chosen = () if window.vms.hasFocus() else window.pane.selected()
+        chosen = window.pane.selected()
         if host is not None and vm_uuid and len(chosen) < 2:  # noqa: PLR2004 - one or none
             window.flows.clone(host, vm_uuid, chosen[0].name if chosen else None)
 

@@ -252,7 +252,10 @@ class MainWindow(QMainWindow):
     def _on_vm_menu(self, point: QPoint) -> None:
         index = self.vms.indexAt(point)
         if index.isValid():
-            menu = vm_menu(self, self.actions_, is_vm=self.vms_model.vm_of(index) is not None)
+            is_vm = self.vms_model.vm_of(index) is not None
+            if is_vm:  # the menu is about the VM as it is now
+                self.pane.select(None)
+            menu = vm_menu(self, self.actions_, is_vm=is_vm)
             menu.popup(self.vms.viewport().mapToGlobal(point))
 
     # what actions do

@@ -101,6 +101,8 @@ class PlanDialog(QDialog):
             self._problem.setText(words(error.text))
         self._problem.setVisible(self.plan is None)
         self._view.setVisible(self.plan is not None)
+        bar = Qt.ScrollBarPolicy.ScrollBarAlwaysOff if self.plan is None else Qt.ScrollBarPolicy.ScrollBarAsNeeded
+        self._scroll.setVerticalScrollBarPolicy(bar)
         if self.plan is not None:
             self._view.show_plan(self.plan)
             self.setAccessibleDescription(". ".join(words(text) for text in self.plan.losses))

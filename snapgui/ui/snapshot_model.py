@@ -22,7 +22,7 @@ from snapgui.ui.wording import (
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
-_CELL = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+_CELL = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsDragEnabled
 _TITLE = _CELL | Qt.ItemFlag.ItemIsEditable
 
 

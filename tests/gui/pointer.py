@@ -1,0 +1,89 @@
+"""A real pointer: pressed, moved and released by the X server, as a hand does it."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPoint, QTimer
+from PySide6.QtWidgets import QWidget
+
+from snapgui.ui.drag_label import DragLabel
+from tests.gui.user import User
+
+TICK_MS = 30
+PULL = (4, 8, 14)
+"""Pixels: a press becomes a drag only after some."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A point of a widget, where the pointer stays until the window has followed."""
+
+    widget: QWidget
+    at: QPoint
+    until: Callable[[], object]
+    keys: tuple[str, ...] = ()
+
+
+def drag(user: User, widget: QWidget, at: QPoint, *stops: Stop) -> None:
+    """Press on a point of a widget, move from stop to stop, release at the last one.
+
+    While something is dragged Qt runs a loop of its own: the hand moves by a timer, and every step waits.
+    """
+    hand, over = _hand(widget.mapToGlobal(at), stops), []
+    timer = QTimer()
+    timer.setInterval(TICK_MS)
+
+    def tick() -> None:
+        try:
+            next(hand)
+        except StopIteration:
+            timer.stop()
+            over.append(True)
+
+    timer.timeout.connect(tick)
+    timer.start()
+    try:
+        user.wait(lambda: over)
+    finally:
+        timer.stop()
+        hand.close()
+
+
+def says(user: User, text: str) -> Callable[[], bool]:
+    """Return a question: whether the label at the pointer says this."""
+    label = user.window.findChild(DragLabel)
+    return lambda: label.isVisible() and label.text == text
+
+
+def _hand(start: QPoint, stops: tuple[Stop, ...]) -> Iterator[None]:
+    _xdotool("mousemove", *_place(start), "mousedown", "1")
+    yield
+    for far in PULL:
+        _xdotool("mousemove", *_place(start + QPoint(far, far)))
+        yield
+    held: list[str] = []
+    try:
+        for stop in stops:
+            for key in stop.keys:
+                _xdotool("keydown", key)
+                held.append(key)
+            point, tremble = stop.widget.mapToGlobal(stop.at), 0
+            while True:
+                _xdotool("mousemove", *_place(point + QPoint(tremble, 0)))
+                yield
+                if stop.until():
+                    break
+                tremble = 1 - tremble
+    finally:
+        _xdotool("mouseup", "1")
+        for key in held:
+            _xdotool("keyup", key)
+
+
+def _place(point: QPoint) -> tuple[str, str]:
+    return str(point.x()), str(point.y())
+
+
+def _xdotool(*words: str) -> None:
+    subprocess.run(["xdotool", *words], check=True, timeout=10)
