@@ -160,11 +160,14 @@ def test_escape_ends_a_drag(shop: User) -> None:
 
 
 def test_the_graph_is_still_panned_on_empty_ground(shop: User) -> None:
+    shop.window.resize(1024, 640)
     shop.graph.set_zoom(2.0)
-    bar, viewport, start = shop.graph.verticalScrollBar(), shop.graph.viewport(), QPoint(12, 300)
-    assert not shop.graph.indexAt(start).isValid()
+    bar, viewport, start = shop.graph.verticalScrollBar(), shop.graph.viewport(), QPoint(12, 220)
+    shop.wait(lambda: bar.maximum() > 0)
+    shop.graph.horizontalScrollBar().setValue(0)
     bar.setValue(0)
-    drag(shop, viewport, start, Stop(viewport, start - QPoint(0, 200), lambda: bar.value() >= 200))
+    assert not shop.graph.indexAt(start).isValid()
+    drag(shop, viewport, start, Stop(viewport, start - QPoint(0, 200), lambda: bar.value() >= min(200, bar.maximum())))
     assert_nothing_came_of_it(shop)
 
 
