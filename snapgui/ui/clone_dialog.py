@@ -155,6 +155,8 @@ class FlattenDialog(PlanDialog):
 
 def plan_at_once(look: CloneLook, snapshot: str | None) -> Plan | None:
     """Return the plan that the dialog would show at first, or None where there is something to decide or against it."""
+    if look.around.host_devices:
+        return None
     try:
         full = _choice(look.facts, look.around, snapshot)
         plan = clone.plan(look.facts, look.around, CloneRequest("", snapshot, full))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QDrag, QDragEnterEvent, QDropEvent, QPixmap
+from PySide6.QtGui import QDrag, QDragEnterEvent, QDropEvent, QGuiApplication, QPixmap
 from PySide6.QtWidgets import QTreeView, QWidget
 
 from snapgui.model.records import Capabilities, Kind, Snapshot, Vm
@@ -127,7 +127,8 @@ class Dragging(QObject):
         if not index.isValid() or (node.snapshot is None and not node.is_here):
             return None
         now = self._window.situation()
-        if not view.selectionModel().isSelected(index):  # Ctrl took it out of the selection with the same press
+        held = bool(QGuiApplication.keyboardModifiers() & Qt.KeyboardModifier.ControlModifier)
+        if held or not view.selectionModel().isSelected(index):  # Ctrl changed the selection with the same press
             chosen = () if node.snapshot is None else (node.snapshot,)
             now = replace(now, selected=chosen, here=node.is_here)
         return self._made(now, node.snapshot, now.tree)

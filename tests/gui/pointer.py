@@ -25,12 +25,12 @@ class Stop:
     keys: tuple[str, ...] = ()
 
 
-def drag(user: User, widget: QWidget, at: QPoint, *stops: Stop) -> None:
-    """Press on a point of a widget, move from stop to stop, release at the last one.
+def drag(user: User, widget: QWidget, at: QPoint, *stops: Stop, keys: tuple[str, ...] = ()) -> None:
+    """Press on a point of a widget, move from stop to stop, release at the last one; ``keys`` are held from the press.
 
     While something is dragged Qt runs a loop of its own: the hand moves by a timer, and every step waits.
     """
-    hand, over = _hand(widget.mapToGlobal(at), stops), []
+    hand, over = _hand(widget.mapToGlobal(at), stops, keys), []
     timer = QTimer()
     timer.setInterval(TICK_MS)
 
@@ -56,14 +56,16 @@ def says(user: User, text: str) -> Callable[[], bool]:
     return lambda: label.isVisible() and label.text == text
 
 
-def _hand(start: QPoint, stops: tuple[Stop, ...]) -> Iterator[None]:
-    _xdotool("mousemove", *_place(start), "mousedown", "1")
-    yield
-    for far in PULL:
-        _xdotool("mousemove", *_place(start + QPoint(far, far)))
-        yield
-    held: list[str] = []
+def _hand(start: QPoint, stops: tuple[Stop, ...], keys: tuple[str, ...]) -> Iterator[None]:
+    held = list(keys)
+    for key in keys:
+        _xdotool("keydown", key)
     try:
+        _xdotool("mousemove", *_place(start), "mousedown", "1")
+        yield
+        for far in PULL:
+            _xdotool("mousemove", *_place(start + QPoint(far, far)))
+            yield
         for stop in stops:
             for key in stop.keys:
                 _xdotool("keydown", key)

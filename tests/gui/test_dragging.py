@@ -11,15 +11,18 @@ from PySide6.QtWidgets import QApplication
 
 from snapgui.images.qcow2 import read_head
 from snapgui.images.source import LocalFile
+from snapgui.model.errors import Cancelled
 from snapgui.model.plan import Operation
+from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.ui.clone_dialog import CloneDialog
 from snapgui.ui.drag_label import DragLabel
 from snapgui.ui.dragging import MIME_TYPE
+from snapgui.ui.jobs import Job
 from tests.gui.conftest import Open
 from tests.gui.hypervisors import Pretended, uuid_of
 from tests.gui.pointer import Stop, drag, says
 from tests.gui.user import CTRL, HERE, Key, User
-from tests.qemu.commands import ok
+from tests.qemu.commands import ok, result
 from tests.stacks.machines import Machine
 
 NOT_HERE = "Drop it on the list of VMs, or on empty ground, to clone it."
@@ -142,9 +145,31 @@ def test_several_snapshots_say_why_not(shop: User) -> None:
     assert shop.selected() == ["base", "newest"]
 
 
+def test_with_ctrl_held_only_what_is_pulled_counts(shop: User) -> None:
+    """Ctrl has added it to what was selected, with the same press."""
+    shop.click_node("newest")
+    stop = on_list(shop, below(shop), f"{LINKED}, at once")
+    label = shop.window.findChild(DragLabel)
+    ended = Stop(shop.window.vms.viewport(), below(shop), lambda: not label.isVisible(), ("Escape",))
+    drag(shop, shop.graph.viewport(), shop.place("base"), stop, ended, keys=("ctrl",))
+    assert_nothing_came_of_it(shop)
+
+
+def test_a_busy_vm_says_why_not(shop: User) -> None:
+    job = Job("Take “x”", "shop", shop.window.vms_model.hosts[0].uri, uuid_of("shop"))
+    shop.window.jobs.add(job)
+    drag_node(shop, "base", on_list(shop, below(shop), "shop is busy: Take “x”"))
+    drag(
+        shop,
+        shop.window.vms.viewport(),
+        row(shop, "shop"),
+        Stop(shop.graph.viewport(), ground(shop), says(shop, "shop is busy: Take “x”")),
+    )
+    shop.window.jobs.end(job, None, Cancelled(QT_TRANSLATE_NOOP("errors", "Cancelled before anything was changed.")))
+    assert shop.dialogs() == []
+
+
 def test_a_connection_that_is_down_says_why_not(shop: User) -> None:
-    down = shop.window.vms_model.hosts[1]
-    down.close()
     shop.window.connections.open("test:///no/such/file")
     shop.wait(lambda: len(shop.window.vms_model.hosts) == 3 and shop.window.vms_model.hosts[2].error is not None)
     drag_node(shop, "base", on_list(shop, row(shop, "", 2), "There is no connection to Test driver on this computer."))
@@ -239,3 +264,15 @@ def test_real_clones(open_window: Open, idle_guest: Machine, forget_clones: None
     names = {domain.name() for domain in idle_guest.connection.listAllDomains()}
     assert {vm, f"{vm}-by-hand", f"{vm}-clone", f"{vm}-clone2"} <= names
     user.wait(lambda: {found.name for found in host.vms} >= {f"{vm}-clone", f"{vm}-clone2"})
+
+
+def test_a_real_clone_is_made_independent(open_window: Open, idle_guest: Machine, forget_clones: None) -> None:
+    ok(idle_guest.uri, "take", idle_guest.name, "base", "--kind", "external", "--memory", "none")
+    made = result(idle_guest.uri, "clone", f"{idle_guest.name}@base", f"{idle_guest.name}-flat", "--linked")
+    user = open_window(idle_guest.uri, vm=made["vm"]["uuid"])
+    user.choose("Snapshot", "Make Independent…")
+    dialog = user.dialog()
+    user.see("Copy into the images of", dialog)
+    user.press("Make Independent", dialog)
+    user.job(Operation.FLATTEN, 60_000)
+    assert base_of(made["files"][0]) == ""
