@@ -1,12 +1,12 @@
 """The rarer choices before a clone: where its images go, and how it begins. Nothing of it is needed for most."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QWidget
 
-from snapgui.ui.wording import plain_label, tr
+from snapgui.ui.wording import elided_middle, plain_label, plain_tip, tr
 
-SHORTEST = 24
-"""Letters of a pool that are shown at least; its directory may be of any length."""
+SHORTEST, LONGEST = 24, 50
+"""Letters of a pool that are shown at least, and of a directory at most; both may be of any length."""
 
 
 class CloneOptions(QWidget):
@@ -34,7 +34,6 @@ class CloneOptions(QWidget):
         self.disconnected = QCheckBox(tr("&Without network: all its cables are unplugged"), self)
         self.with_snapshots = QCheckBox(tr("Carry the s&napshots along"), self)
         self._place = plain_label("", self, "muted")
-        self._place.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         form.addRow(tr("&Images go"), self.pools)
         form.addRow("", self._place)
         for box in (self.start, self.disconnected, self.with_snapshots):
@@ -55,7 +54,9 @@ class CloneOptions(QWidget):
 
     def show_place(self, text: str) -> None:
         """Say where the images will lie."""
-        self._place.setText(text)
+        self._place.setText(elided_middle(text, self._place, self.fontMetrics().averageCharWidth() * LONGEST))
+        self._place.setAccessibleName(text)
+        self._place.setToolTip(plain_tip(text))
 
     def follow(self, *, full: bool, snapshots: bool) -> None:
         """Only a full clone can have the snapshots of its source, where there are any."""

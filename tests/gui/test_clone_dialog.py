@@ -15,6 +15,7 @@ from snapgui.ui.clone_dialog import CloneDialog
 from snapgui.ui.clone_look import CloneLook
 from tests.gui.conftest import Open
 from tests.gui.hypervisors import RUNNING, Pretended, uuid_of
+from tests.gui.test_texts import assert_tidy
 from tests.gui.user import CTRL, HERE, SHIFT, Key, User
 from tests.unit.trees import tree
 
@@ -188,6 +189,16 @@ def test_devices_of_the_host_are_asked_about(shop: User, show: Callable[..., Clo
     assert box.isVisible()
     assert not box.isChecked()
     assert "hostdev usb" in box.text()
+
+
+def test_long_places_fit(shop: User, show: Callable[..., CloneDialog]) -> None:
+    shop.window.resize(1024, 640)
+    long = "/" + "Donaudampfschifffahrt/" * 12
+    found = look(place=Directory(long, frozenset(), 9 * GIB), host_devices=("hostdev usb",) * 30)
+    dialog = show(replace(found, pools=((f"pool {long}", long),)), where="rack2.example.org (ssh) " * 5)
+    shop.press("Options", dialog)
+    assert_tidy(dialog)
+    assert dialog.width() < 600
 
 
 def test_another_hypervisor_is_named(shop: User, show: Callable[..., CloneDialog]) -> None:
