@@ -1,6 +1,7 @@
 """What each verb does: read facts, plan, run, print."""
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -10,10 +11,10 @@ from snapgui.cli.interruption import Interruption
 from snapgui.cli.output import Console, finding_record, findings_text, plan_record, plan_text
 from snapgui.cli.records import lineage_record, snapshot_record, tree_record, vm_record
 from snapgui.cli.treetext import lineage_lines, tree_lines
-from snapgui.hypervisor import inventory, snapshots
+from snapgui.hypervisor import inventory, snapshots, statistics
 from snapgui.hypervisor.connection import Connection, default_uri
 from snapgui.model.errors import Broken, Refused
-from snapgui.model.plan import Plan, Remedy
+from snapgui.model.plan import Plan, Remedy, Road, Verb
 from snapgui.model.records import KindWish, MemoryWish, Snapshot, Then
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations import clone as cloning
@@ -161,23 +162,49 @@ def undo(options: argparse.Namespace, console: Console) -> int:
 
 def clone(options: argparse.Namespace, console: Console) -> int:
     """``snapgui clone VM[@SNAPSHOT] NEWNAME``."""
-    full = True if options.full else False if options.linked else None
-
-    def make_plan(connection: Connection, facts: Facts, snapshot: str | None) -> Plan:
-        around = read_surroundings(connection, facts, options.pool or "")
-        request = cloning.CloneRequest(
-            options.name or " ", snapshot, full, start=options.start, connected=not options.no_network
-        )
-        return cloning.plan(facts, around, request)
-
-    def show(facts: Facts, outcome: Outcome) -> None:
-        record = {"vm": {"name": options.name, "uuid": outcome.clone_uuid}, "files": list(outcome.files)}
-        console.result(record, f"Cloned {facts.vm.name} as {options.name}: {outcome.text}.")
-
-    with _connection(options) as connection:
+    full = True if options.full or options.with_snapshots else False if options.linked else None
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(_connection(options))
+        target = stack.enter_context(Connection(options.to)) if options.to else None
         vm_uuid, snapshot = connection.find_with_snapshot(options.vm)
         facts = read_facts(connection, vm_uuid)
-        return _carry_out(options, console, connection, facts, make_plan(connection, facts, snapshot), show)
+        around = read_surroundings(connection, facts, options.pool or "", target)
+        request = cloning.CloneRequest(
+            options.name or " ",
+            snapshot,
+            full,
+            start=options.start,
+            connected=not options.no_network,
+            with_snapshots=options.with_snapshots,
+            keep_host_devices=options.keep_host_devices,
+        )
+        plan = cloning.plan(facts, around, request)
+
+        def show(facts: Facts, outcome: Outcome) -> None:
+            record = clone_record(target or connection, plan, outcome)
+            console.result(record, f"Cloned {facts.vm.name} as {options.name.strip()}: {outcome.text}.")
+            for note in plan.notes[-1:]:
+                console.say(f"snapgui: hint: {note}")
+
+        return _carry_out(options, console, connection, facts, plan, show)
+
+
+def clone_record(connection: Connection, plan: Plan, outcome: Outcome) -> dict[str, object]:
+    """Return what was made: a contract that users' scripts depend on. A linked clone has copied nothing."""
+    copies = next(step.copies for step in plan.steps if step.verb is Verb.DEFINE)
+    linked = any(step.road is Road.LAYER for step in plan.steps if step.verb is Verb.COPY)
+    vm = inventory.read_vm(connection, outcome.clone_uuid)
+    copied = 0 if linked else statistics.allocated(connection, [copy.file for copy in copies])
+    return {
+        "vm": vm_record(vm),
+        "linked": linked,
+        "disks": [
+            {"target": copy.target, "source": copy.source, "base": copy.source if linked else None, "file": copy.file}
+            for copy in copies
+        ],
+        "copied_bytes": copied,
+        "seconds": round(outcome.elapsed_s, 3),
+    }
 
 
 def flatten(options: argparse.Namespace, console: Console) -> int:

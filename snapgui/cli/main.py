@@ -44,6 +44,10 @@ def _check(root: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuse what argparse accepts, but nobody can mean."""
     if options.connect is not None and not options.connect.strip():
         root.error("-c/--connect needs a URI")
+    if getattr(options, "with_snapshots", False) and options.linked:
+        root.error("--with-snapshots makes a full clone; it does not go with --linked")
+    if getattr(options, "to", None) is not None and not options.to.strip():
+        root.error("--to needs a URI")
     if options.verb is not None and options.window_vm is not None:
         root.error("--vm belongs to the window; give the VM behind the verb")
     targets = [target for target, _ in getattr(options, "disk", ())]
@@ -197,6 +201,9 @@ def _add_clone(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     how.add_argument("--full", action="store_true", help="a copy that depends on nothing")
     clone.add_argument("--start", action="store_true", help="start the clone")
     clone.add_argument("--no-network", action="store_true", help="leave its network cables unplugged")
+    clone.add_argument("--with-snapshots", action="store_true", help="carry all snapshots along, of a VM that is off")
+    clone.add_argument("--keep-host-devices", action="store_true", help="keep what of the host only one can use")
+    clone.add_argument("--to", metavar="URI", help="make it on another hypervisor")
     clone.add_argument("--pool", metavar="POOL", help="where its images go (default: beside the source's)")
     _add_changing(clone)
 

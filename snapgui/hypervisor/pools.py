@@ -1,6 +1,9 @@
 """Storage pools: the road to files of the hypervisor's machine that is open to every user and from everywhere."""
 
 import contextlib
+import posixpath
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,33 +16,92 @@ from snapgui.hypervisor import files
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.faults import translated
 from snapgui.hypervisor.xml import dump, parse
-from snapgui.model.errors import Refused
+from snapgui.model.errors import Refused, SnapguiError
 from snapgui.model.text import QT_TRANSLATE_NOOP
 
 PRIVATE = "0600"
+PREFIX = "snapgui-"
+"""Names of the pools that exist only while something is being done."""
+LONGEST_WAIT_S = 60.0
+LOOK_S = 0.1
+_CONFLICT = "conflict"
+"""libvirt has only one pool for each directory: “Storage source conflict with pool: …”."""
 
 
 @contextlib.contextmanager
 def pool_at(connection: Connection, directory: str) -> Iterator[Any]:
     """Lend the pool of a directory, refreshed, or one that exists only meanwhile."""
+    directory = posixpath.normpath(directory)
+    with _loans.borrow(connection, directory) as pool:
+        with contextlib.suppress(libvirt.libvirtError):  # another thread makes a volume in it right now
+            pool.refresh(0)
+        yield pool
+
+
+class _Loans:
+    """Pools that this process made for a while: the last one who uses one takes it away again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users: dict[tuple[str, str], int] = {}
+
+    @contextlib.contextmanager
+    def borrow(self, connection: Connection, directory: str) -> Iterator[Any]:
+        key = (connection.uri, directory)
+        pool, lent = self._take(connection, key)
+        try:
+            yield pool
+        finally:
+            if lent:
+                self._give_back(pool, key)
+
+    def _take(self, connection: Connection, key: tuple[str, str]) -> tuple[Any, bool]:
+        until = time.monotonic() + LONGEST_WAIT_S
+        while True:
+            with self._lock:
+                pool = _at(connection, key[1])
+                if key in self._users and pool is not None:
+                    self._users[key] += 1
+                    return pool, True
+                if pool is None and (pool := _made(connection, key[1], last=time.monotonic() > until)) is not None:
+                    self._users[key] = 1
+                    return pool, True
+            # Another process' pool for a while would be taken away under us.
+            if pool is not None and (not pool.name().startswith(PREFIX) or time.monotonic() > until):
+                return pool, False
+            time.sleep(LOOK_S)
+
+    def _give_back(self, pool: Any, key: tuple[str, str]) -> None:
+        with self._lock:
+            self._users[key] -= 1
+            if self._users[key] == 0:
+                del self._users[key]
+                with contextlib.suppress(libvirt.libvirtError):
+                    pool.destroy()
+
+
+_loans = _Loans()
+
+
+def _at(connection: Connection, directory: str) -> Any | None:
     try:
-        pool = connection.libvirt.storagePoolLookupByTargetPath(directory)
-        pool.refresh(0)
+        return connection.libvirt.storagePoolLookupByTargetPath(directory)
     except libvirt.libvirtError:
-        pool = None
-    if pool is not None:
-        yield pool
-        return
+        return None
+
+
+def _made(connection: Connection, directory: str, *, last: bool) -> Any | None:
+    """Make a pool; None where another process was faster, unless this is the ``last`` attempt."""
     wanted = etree.Element("pool", type="dir")
-    etree.SubElement(wanted, "name").text = f"snapgui-{uuid4()}"
+    etree.SubElement(wanted, "name").text = f"{PREFIX}{uuid4()}"
     etree.SubElement(etree.SubElement(wanted, "target"), "path").text = directory
-    with translated():
-        pool = connection.libvirt.storagePoolCreateXML(dump(wanted), 0)
     try:
-        yield pool
-    finally:
-        with contextlib.suppress(libvirt.libvirtError):
-            pool.destroy()
+        with translated():
+            return connection.libvirt.storagePoolCreateXML(dump(wanted), 0)
+    except SnapguiError as error:
+        if last or _CONFLICT not in error.detail:
+            raise
+        return None
 
 
 def list_pools(connection: Connection) -> tuple[tuple[str, str], ...]:
@@ -82,6 +144,26 @@ def layer(connection: Connection, path: str, base: str, base_format: str) -> Non
         _refuse_existing(pool, path)
         with translated():
             pool.createXML(dump(wanted), 0)
+
+
+@contextlib.contextmanager
+def new_volume(connection: Connection, path: str, length: int) -> Iterator[Any]:
+    """Lend a new raw volume of that many bytes, without room on the disk yet; it is gone again where that fails."""
+    wanted = _volume(path, "raw")
+    etree.SubElement(wanted, "capacity").text = str(length)
+    etree.SubElement(wanted, "allocation").text = "0"
+    with pool_at(connection, str(PurePosixPath(path).parent)) as pool:
+        _refuse_existing(pool, path)
+        with translated():
+            volume = pool.createXML(dump(wanted), 0)
+        try:
+            yield volume
+        except BaseException:
+            with contextlib.suppress(libvirt.libvirtError):
+                volume.delete(0)
+            raise
+        with contextlib.suppress(libvirt.libvirtError):
+            pool.refresh(0)  # so that libvirt sees what became of it
 
 
 def copy(connection: Connection, path: str, source: str, image_format: str = "qcow2") -> None:

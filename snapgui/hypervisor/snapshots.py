@@ -62,6 +62,24 @@ def snapshot_xml(connection: Connection, vm_uuid: str, name: str) -> str:
         return text
 
 
+def secure_xml(connection: Connection, vm_uuid: str, name: str) -> str:
+    """Return libvirt's document of one snapshot, with passwords."""
+    handle = _handle(connection, vm_uuid, name)
+    with translated():
+        text: str = handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
+        return text
+
+
+def define(connection: Connection, vm_uuid: str, text: str, *, current: bool) -> None:
+    """Write the metadata of a snapshot whose files are there already; its parent has to be defined before it."""
+    domain = connection.domain(vm_uuid)
+    flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE
+    if current:
+        flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT
+    with translated():
+        domain.snapshotCreateXML(text, flags)
+
+
 def machine_xml(connection: Connection, vm_uuid: str, name: str) -> str:
     """Return the ``<domain>`` document of the VM as it was at a snapshot, with passwords."""
     handle = _handle(connection, vm_uuid, name)

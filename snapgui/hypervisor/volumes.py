@@ -1,6 +1,7 @@
 """The bytes of image files through libvirt's volumes: for files of other machines, or that this user cannot read."""
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ from lxml import etree
 
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.xml import attribute, parse
+
+_PIECE = 2**18
+"""Bytes that go into one message; libvirt's largest is 4 MiB, and for older ones 256 KiB."""
 
 
 class VolumeStream:
@@ -47,6 +51,68 @@ def _length(volume: Any) -> int:
     """Return the length of the image file itself: ``capacity`` in a volume's XML is that of the disk within."""
     info = volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)
     return int(info[2])
+
+
+class VolumeSink:
+    """A new volume that takes the bytes of a file in order, by ``virStorageVolUpload``; raises OSError."""
+
+    def __init__(self, connection: Connection, volume: Any) -> None:
+        self._connection = connection
+        self._volume = volume
+        self._stream: Any = None
+        self._place = 0
+
+    def write(self, content: bytes) -> None:
+        """Take the next bytes."""
+        with _as_os_error():
+            if self._stream is None:
+                self._stream = self._connection.libvirt.newStream(0)
+                self._volume.upload(self._stream, self._place, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+            _send(self._stream, content)
+        self._place += len(content)
+
+    def skip(self, length: int) -> None:
+        """Leave the next bytes zero."""
+        self._place += length
+        if self._stream is not None:
+            with _as_os_error():
+                self._stream.sendHole(length, 0)
+
+    def finish(self, first: bytes = b"") -> None:
+        """Put ``first`` over the beginning of the file; libvirt writes all of it before it answers."""
+        with _as_os_error():
+            if self._stream is not None:
+                stream, self._stream = self._stream, None
+                stream.finish()
+            if first:
+                stream = self._connection.libvirt.newStream(0)
+                self._volume.upload(stream, 0, len(first), 0)
+                _send(stream, first)
+                stream.finish()
+
+    def abort(self) -> None:
+        """Take no more; the volume stays as it is."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with contextlib.suppress(libvirt.libvirtError):
+                stream.abort()
+
+
+def _send(stream: Any, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        sent = stream.send(bytes(view[:_PIECE]))
+        if sent < 0:
+            raise OSError("libvirt takes no more of the file")
+        view = view[sent:]
+
+
+@contextlib.contextmanager
+def _as_os_error() -> Iterator[None]:
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise OSError(str(error)) from error
 
 
 def open_volume(connection: Connection, path: str) -> VolumeStream | None:

@@ -23,6 +23,8 @@ _MEMORY_BYTES = struct.Struct(">Q")
 _CLUSTER_BITS = range(9, 22)
 _HEADER_BYTES_2 = 72
 _LENGTH_AT, _LENGTH = 100, struct.Struct(">I")
+_FEATURES_AT, _FEATURES = 72, struct.Struct(">Q")
+_COMPRESSION_AT, _COMPRESSIONS = 104, ("zlib", "zstd")
 _EXTENSION = struct.Struct(">II")
 _BACKING_FORMAT = 0xE279_2ACA
 MOST_EXTENSIONS = 32
@@ -34,18 +36,24 @@ class ImageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ImageSnapshot:
-    """One entry of the snapshot table. Sizes are bytes."""
+    """One entry of the snapshot table. Sizes are bytes; ``taken`` is seconds since 1970 and nanoseconds."""
 
     identity: str
     name: str
     l1_offset: int
     l1_entries: int
     memory_bytes: int
+    virtual_bytes: int
+    taken: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Qcow2Head:
-    """What the header says. Sizes and offsets are bytes."""
+    """What the header says. Sizes and offsets are bytes. ``features`` are the incompatible ones, as a bit mask.
+
+    ``backing_at`` is where the name of the base stands, 0 for none; ``compression`` is ``zlib`` or
+    ``zstd``, empty where it is not known here.
+    """
 
     version: int
     cluster_bytes: int
@@ -55,6 +63,14 @@ class Qcow2Head:
     backing_file: str
     backing_format: str
     snapshots: tuple[ImageSnapshot, ...]
+    encrypted: bool = False
+    features: int = 0
+    compression: str = "zlib"
+    backing_at: int = 0
+
+    def snapshot(self, name: str) -> ImageSnapshot | None:
+        """Return the internal snapshot of that name."""
+        return next((entry for entry in self.snapshots if entry.name == name), None)
 
 
 def read_head(source: ByteSource) -> Qcow2Head:
@@ -62,31 +78,55 @@ def read_head(source: ByteSource) -> Qcow2Head:
     raw = source.read(0, _HEADER.size)
     if len(raw) < _HEADER.size or not raw.startswith(MAGIC):
         raise ImageError("not a qcow2 image")
-    (_, version, backing_at, backing_bytes, bits, virtual, _, entries, l1_at, _, _, count, table_at) = _HEADER.unpack(
-        raw
+    (_, version, backing_at, backing_bytes, bits, virtual, crypt, entries, l1_at, _, _, count, table_at) = (
+        _HEADER.unpack(raw)
     )
     if version not in (2, 3) or bits not in _CLUSTER_BITS or count > MOST_SNAPSHOTS:
         raise ImageError("the qcow2 header makes no sense")
-    backing = _bytes(source, backing_at, backing_bytes, most=1023).decode("utf-8", "replace") if backing_at else ""
-    snapshots = _snapshots(source, table_at, count)
+    backing = read_bytes(source, backing_at, backing_bytes, most=1023).decode("utf-8", "replace") if backing_at else ""
+    snapshots = _snapshots(source, table_at, count, virtual)
+    features, compression = _features(source, version)
     extensions = _extensions(source, version, end=backing_at or 1 << bits)
     base_format = extensions.get(_BACKING_FORMAT, b"").decode("ascii", "replace")
-    return Qcow2Head(version, 1 << bits, virtual, l1_at, entries, backing, base_format, snapshots)
+    return Qcow2Head(
+        version,
+        1 << bits,
+        virtual,
+        l1_at,
+        entries,
+        backing,
+        base_format,
+        snapshots,
+        encrypted=bool(crypt),
+        features=features,
+        compression=compression,
+        backing_at=backing_at,
+    )
+
+
+def _features(source: ByteSource, version: int) -> tuple[int, str]:
+    """Return the incompatible features and the type of compression; version 2 has neither."""
+    if version == 2:  # noqa: PLR2004 - a version number
+        return 0, "zlib"
+    (features,) = _FEATURES.unpack(read_bytes(source, _FEATURES_AT, _FEATURES.size, most=_FEATURES.size))
+    (length,) = _LENGTH.unpack(read_bytes(source, _LENGTH_AT, _LENGTH.size, most=_LENGTH.size))
+    kind = read_bytes(source, _COMPRESSION_AT, 1, most=1)[0] if length > _COMPRESSION_AT else 0
+    return features, _COMPRESSIONS[kind] if kind < len(_COMPRESSIONS) else ""
 
 
 def _extensions(source: ByteSource, version: int, end: int) -> dict[int, bytes]:
     """Return the header's extensions, by their type; what lies behind ``end`` is none, even without an end mark."""
     offset = _HEADER_BYTES_2
     if version != 2:  # noqa: PLR2004 - only version 2 does not say how long its header is
-        (offset,) = _LENGTH.unpack(_bytes(source, _LENGTH_AT, _LENGTH.size, most=_LENGTH.size))
+        (offset,) = _LENGTH.unpack(read_bytes(source, _LENGTH_AT, _LENGTH.size, most=_LENGTH.size))
     found: dict[int, bytes] = {}
     for _ in range(MOST_EXTENSIONS):
         if offset + _EXTENSION.size > end:
             break
-        kind, size = _EXTENSION.unpack(_bytes(source, offset, _EXTENSION.size, most=_EXTENSION.size))
+        kind, size = _EXTENSION.unpack(read_bytes(source, offset, _EXTENSION.size, most=_EXTENSION.size))
         if kind == 0:
             break
-        found[kind] = _bytes(source, offset + _EXTENSION.size, size, most=2**16)
+        found[kind] = read_bytes(source, offset + _EXTENSION.size, size, most=2**16)
         offset += _EXTENSION.size + (size + 7) // 8 * 8
     return found
 
@@ -102,8 +142,8 @@ def same_as_snapshot(source: ByteSource, name: str) -> bool | None:
     snapshot = next((entry for entry in head.snapshots if entry.name == name), None)
     if snapshot is None:
         return None
-    active = _l1(source, head.l1_offset, head.l1_entries)
-    frozen = _l1(source, snapshot.l1_offset, snapshot.l1_entries)
+    active = read_l1(source, head.l1_offset, head.l1_entries)
+    frozen = read_l1(source, snapshot.l1_offset, snapshot.l1_entries)
     longest = max(len(active), len(frozen))
     return _padded(active, longest) == _padded(frozen, longest)
 
@@ -111,29 +151,32 @@ def same_as_snapshot(source: ByteSource, name: str) -> bool | None:
 def untouched(source: ByteSource) -> bool:
     """Whether nothing was ever written to an image (an overlay): its L1 table is empty."""
     head = read_head(source)
-    return not any(_l1(source, head.l1_offset, head.l1_entries))
+    return not any(read_l1(source, head.l1_offset, head.l1_entries))
 
 
-def _snapshots(source: ByteSource, offset: int, count: int) -> tuple[ImageSnapshot, ...]:
+def _snapshots(source: ByteSource, offset: int, count: int, virtual: int) -> tuple[ImageSnapshot, ...]:
+    """Snapshots without a size of their own (version 2) have that of the disk now."""
     found: list[ImageSnapshot] = []
     end = offset + LARGEST_SNAPSHOT_TABLE
     for _ in range(count):
-        fields = _SNAPSHOT.unpack(_bytes(source, offset, _SNAPSHOT.size, most=_SNAPSHOT.size))
-        l1_at, entries, id_bytes, name_bytes, _, _, _, memory, extra_bytes = fields
-        body = _bytes(source, offset + _SNAPSHOT.size, extra_bytes + id_bytes + name_bytes, most=2**20)
+        fields = _SNAPSHOT.unpack(read_bytes(source, offset, _SNAPSHOT.size, most=_SNAPSHOT.size))
+        l1_at, entries, id_bytes, name_bytes, seconds, nanoseconds, _, memory, extra_bytes = fields
+        body = read_bytes(source, offset + _SNAPSHOT.size, extra_bytes + id_bytes + name_bytes, most=2**20)
         extra, rest = body[:extra_bytes], body[extra_bytes:]
         if len(extra) >= _MEMORY_BYTES.size:
             (memory,) = _MEMORY_BYTES.unpack_from(extra)
+        (size,) = _MEMORY_BYTES.unpack_from(extra, 8) if len(extra) >= 2 * _MEMORY_BYTES.size else (virtual,)
         identity, name = rest[:id_bytes].decode("utf-8", "replace"), rest[id_bytes:].decode("utf-8", "replace")
-        found.append(ImageSnapshot(identity, name, l1_at, entries, memory))
+        found.append(ImageSnapshot(identity, name, l1_at, entries, memory, size, (seconds, nanoseconds)))
         offset += (_SNAPSHOT.size + len(body) + 7) // 8 * 8
         if offset > end:
             raise ImageError("the snapshot table is too large")
     return tuple(found)
 
 
-def _l1(source: ByteSource, offset: int, entries: int) -> list[int]:
-    raw = _bytes(source, offset, entries * 8, most=LARGEST_L1)
+def read_l1(source: ByteSource, offset: int, entries: int) -> list[int]:
+    """Return where the second-level tables lie, 0 for none."""
+    raw = read_bytes(source, offset, entries * 8, most=LARGEST_L1)
     return [entry & OFFSET_MASK for (entry,) in struct.iter_unpack(">Q", raw)]
 
 
@@ -141,7 +184,8 @@ def _padded(entries: list[int], length: int) -> list[int]:
     return entries + [0] * (length - len(entries))
 
 
-def _bytes(source: ByteSource, offset: int, length: int, most: int) -> bytes:
+def read_bytes(source: ByteSource, offset: int, length: int, most: int) -> bytes:
+    """Return exactly these bytes; raise ImageError where the file has not that many, or they are more than ``most``."""
     if length > most or offset + length > source.size:
         raise ImageError("the image is truncated or damaged")
     raw = source.read(offset, length)

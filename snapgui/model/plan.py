@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from snapgui.model.progress import Phase
-from snapgui.model.records import DiskRequest, ImageCopy, Kind, NewVm, Then
+from snapgui.model.records import DiskRequest, FileCopy, ImageCopy, Kind, NewVm, Then
 from snapgui.model.text import Text
 
 
@@ -47,6 +47,8 @@ class Road(StrEnum):
     POOL = "pool"
     LOCAL = "local"
     BACKUP = "backup"
+    STREAM = "stream"
+    FILES = "files"
 
 
 class Verb(StrEnum):
@@ -65,6 +67,7 @@ class Verb(StrEnum):
     CONVERT_NVRAM = "convert-nvram"
     COPY = "copy"
     DEFINE = "define"
+    CARRY = "carry"
     START_CLONE = "start-clone"
     FLATTEN = "flatten"
 
@@ -97,6 +100,7 @@ class Step:
     quiesce: bool = False
     road: Road = Road.LAYER
     copies: tuple[ImageCopy, ...] = ()
+    files: tuple[FileCopy, ...] = ()
     new_vm: NewVm | None = None
 
 

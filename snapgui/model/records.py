@@ -126,13 +126,32 @@ class DiskRequest:
 
 @dataclass(frozen=True, slots=True)
 class ImageCopy:
-    """A new image for one disk of a clone, made from ``source`` or from the snapshot ``inside`` it."""
+    """A new image for one disk of a clone, made from ``source`` or from the snapshot ``inside`` it.
+
+    ``made`` is the format of the new one; ``scratch`` the image that it is read from where the source has to be
+    copied beside itself first.
+    """
 
     target: str
     source: str
     format: str
     file: str
     inside: str = ""
+    made: str = "qcow2"
+    scratch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileCopy:
+    """A file that a clone with its snapshots has as the source has it; ``base`` is what its base is called then.
+
+    ``memory``: it holds the RAM of a snapshot, and the VM's configuration with it.
+    """
+
+    source: str
+    file: str
+    base: str = ""
+    memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +159,7 @@ class NewVm:
     """What is new about a clone, beside its images. ``connected``: whether its network cables are plugged in.
 
     ``keep_host_devices``: whether devices of the host stay in its configuration, which the source has, too.
+    ``macs`` are its addresses now, ``past_macs`` (old, new) those that its snapshots know.
     """
 
     name: str
@@ -148,6 +168,7 @@ class NewVm:
     nvram: str = ""
     connected: bool = True
     keep_host_devices: bool = False
+    past_macs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from snapgui.hypervisor import inventory
 from snapgui.hypervisor.connection import Connection
@@ -11,7 +11,8 @@ from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.progress import Progress
 from snapgui.model.records import VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
-from snapgui.operations import clone, delete, edit, flatten, mend, revert, take
+from snapgui.operations import clone_copy, clone_define, clone_tree, delete, edit, flatten, mend, revert, take
+from snapgui.operations.clone_checks import CANCELLED
 from snapgui.operations.facts import Facts
 from snapgui.operations.history import History
 from snapgui.operations.lanes import only_one
@@ -28,9 +29,10 @@ _PERFORM: dict[Verb, Callable[[Step, Task], None]] = {
     Verb.START: mend.start,
     Verb.DISCARD: mend.discard,
     Verb.CONVERT_NVRAM: mend.convert_nvram,
-    Verb.COPY: clone.copy,
-    Verb.DEFINE: clone.define,
-    Verb.START_CLONE: clone.start,
+    Verb.COPY: clone_copy.copy,
+    Verb.DEFINE: clone_define.define,
+    Verb.CARRY: clone_tree.carry,
+    Verb.START_CLONE: clone_define.start,
     Verb.FLATTEN: flatten.perform,
 }
 
@@ -56,8 +58,9 @@ def run(
     if plan.blockers:
         finding = plan.blockers[0]
         raise Refused(finding.text, detail=str(finding.fix or ""))
-    with only_one(plan.vm_uuid):
+    with only_one(plan.vm_uuid), _elsewhere(plan) as elsewhere:
         task = Task(connection, facts, plan, report, cancel or threading.Event(), finish or threading.Event())
+        task.elsewhere = elsewhere
         task.typical_s = history.typical_seconds(plan.vm_uuid, plan.operation)
         job = history.begin(connection.uri, plan)
         try:
@@ -66,14 +69,28 @@ def run(
                 task.position = position
                 _run_step(step, task, history, job)
         except SnapguiError as error:
-            clone.roll_back(task)
+            clone_copy.roll_back(task)
+            error = _with_base(error, task)
             outcome = "cancelled" if isinstance(error, Cancelled) else "failed"
             history.end(job, outcome, str(error.text), error.detail, seconds=task.elapsed_s)
+            raise error from error.__cause__
+        except BaseException:
+            clone_copy.roll_back(task)
             raise
         result = _outcome(task)
         history.remember(job, sort=_sort(plan), paused=result.guest_paused_s)
         history.end(job, "done", str(result.text), seconds=result.elapsed_s, size=result.saved_bytes)
         return result
+
+
+@contextlib.contextmanager
+def _elsewhere(plan: Plan) -> Iterator[Connection | None]:
+    """Open the hypervisor that a clone goes to, where that is another one."""
+    if not plan.target_uri:
+        yield None
+        return
+    with Connection(plan.target_uri) as target:
+        yield target
 
 
 def _look_again(task: Task) -> None:
@@ -119,8 +136,7 @@ def _with_truth(error: SnapguiError, task: Task) -> SnapguiError:
     if task.facts.vm.state.active:
         with contextlib.suppress(SnapguiError):
             stopped = not inventory.read_vm(task.connection, task.vm_uuid).state.active
-    end = "" if str(error.text).endswith((".", "!", "?")) else "."
-    text = QT_TRANSLATE_NOOP("errors", "{error}{end}").format(error=error.text, end=end)
+    text = _sentence(error)
     if stopped:
         text = QT_TRANSLATE_NOOP("errors", "{error} The VM is off now.").format(error=text)
     if task.safety is not None:
@@ -129,13 +145,29 @@ def _with_truth(error: SnapguiError, task: Task) -> SnapguiError:
     return type(error)(text, error.detail)
 
 
+def _with_base(error: SnapguiError, task: Task) -> SnapguiError:
+    """Say what is left of a linked clone that did not come about: the snapshot that froze its base."""
+    if task.plan.operation is not Operation.CLONE or task.taken is None or task.defined:
+        return error
+    kept = QT_TRANSLATE_NOOP("errors", "{error} The snapshot “{name}” of {vm} was taken before, and is kept.")
+    text = kept.format(error=_sentence(error), name=task.taken.name, vm=task.facts.vm.name)
+    return type(error)(text, error.detail)
+
+
+def _sentence(error: SnapguiError) -> Text:
+    end = "" if str(error.text).endswith((".", "!", "?")) else "."
+    return QT_TRANSLATE_NOOP("errors", "{error}{end}").format(error=error.text, end=end)
+
+
 def _cancelled_text(task: Task) -> Text:
-    if task.taken is not None:
+    if task.taken is not None and task.plan.operation is not Operation.CLONE:
         text = QT_TRANSLATE_NOOP("errors", "Cancelled before the revert. The snapshot “{name}” was taken and is kept.")
         return text.format(name=task.taken.name)
     if task.deleted:
         text = QT_TRANSLATE_NOOP("errors", "Cancelled after {count} snapshots were deleted; the others are kept.")
         return text.format(count=len(task.deleted))
+    if task.plan.operation is Operation.CLONE and task.position > 1:
+        return CANCELLED
     return QT_TRANSLATE_NOOP("errors", "Cancelled before anything was changed.")
 
 

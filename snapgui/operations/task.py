@@ -16,7 +16,10 @@ Report = Callable[[Progress], None]
 
 @dataclass(slots=True)
 class Task:
-    """The working memory of one run. Times are monotonic seconds, sizes are bytes."""
+    """The working memory of one run. Times are monotonic seconds, sizes are bytes.
+
+    ``made`` are files on the ``target`` hypervisor, the one that a clone goes to; ``scratch`` files beside the source.
+    """
 
     connection: Connection
     facts: Facts
@@ -34,7 +37,14 @@ class Task:
     safety: Snapshot | None = None
     deleted: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
+    scratch: list[str] = field(default_factory=list)
     defined: str = ""
+    elsewhere: Connection | None = None
+
+    @property
+    def target(self) -> Connection:
+        """The hypervisor that a clone goes to."""
+        return self.elsewhere or self.connection
 
     @property
     def vm_uuid(self) -> str:
@@ -45,6 +55,26 @@ class Task:
     def elapsed_s(self) -> float:
         """Seconds since the run began."""
         return time.monotonic() - self.started
+
+    def report_share(
+        self, step: Step, share: float | None, disk: str = "", done: int | None = None, total: int | None = None
+    ) -> None:
+        """Report how much of a copy is done."""
+        self.report(
+            Progress(
+                step=self.position,
+                of=len(self.plan.steps),
+                phase=Phase.COPY,
+                text=step.text,
+                fraction=share,
+                bytes_done=done or None,
+                bytes_total=total or None,
+                elapsed_s=self.elapsed_s,
+                cancellable=step.cancellable,
+                phases=step.phases,
+                disk=disk,
+            )
+        )
 
     def report_phase(self, step: Step, phase: Phase) -> None:
         """Report that a phase began about which there are no numbers."""

@@ -38,7 +38,7 @@ def cloned(machine: Machine, source: str, *options: str) -> Iterator[tuple[libvi
     made = result(machine.uri, "clone", source, name, *options)
     domain = machine.connection.lookupByUUIDString(made["vm"]["uuid"])
     try:
-        yield domain, made["files"]
+        yield domain, [disk["file"] for disk in made["disks"]]
     finally:
         if domain.isActive():
             domain.destroy()

@@ -1,8 +1,10 @@
 """The document of a clone: nothing in it that may exist only once on a host."""
 
+from dataclasses import replace
+
 from lxml import etree
 
-from snapgui.hypervisor.clone_xml import Identity, clone_xml, host_devices
+from snapgui.hypervisor.clone_xml import Identity, Image, clone_xml, host_devices
 
 SOURCE = """\
 <domain type='kvm' id='7'>
@@ -56,7 +58,7 @@ NEW = Identity(
     "clone <&>",
     "33333333-3333-3333-3333-333333333333",
     ("52:54:00:00:00:01",),
-    {"vda": "/images/clone.qcow2"},
+    {"vda": Image("/images/clone.qcow2")},
     "/nvram/clone_VARS.fd",
     connected=False,
 )
@@ -114,3 +116,14 @@ def test_nothing_of_the_host_is_used_twice() -> None:
 
 def test_devices_of_the_host_are_named() -> None:
     assert host_devices(SOURCE) == ("hostdev usb",)
+
+
+def test_devices_of_the_host_stay_if_wanted() -> None:
+    assert made(replace(NEW, keep_host_devices=True)).find("devices/hostdev") is not None
+
+
+def test_another_hypervisor_takes_its_own_emulator() -> None:
+    text = SOURCE.replace("<devices>", "<devices><emulator>/usr/bin/qemu</emulator>", 1)
+    here, there = (etree.fromstring(clone_xml(text, replace(NEW, elsewhere=away))) for away in (False, True))
+    assert here.findtext("devices/emulator") == "/usr/bin/qemu"
+    assert there.find("devices/emulator") is None
