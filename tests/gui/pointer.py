@@ -1,6 +1,7 @@
 """A real pointer: pressed, moved and released by the X server, as a hand does it."""
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,16 +12,17 @@ from snapgui.ui.drag_label import DragLabel
 from tests.gui.user import User
 
 TICK_MS = 30
+PATIENCE_S = 10
 PULL = (4, 8, 14)
 """Pixels: a press becomes a drag only after some."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A point of a widget, where the pointer stays until the window has followed."""
+    """A point of a widget, where the pointer stays until the window has followed; the point may move meanwhile."""
 
     widget: QWidget
-    at: QPoint
+    at: Callable[[], QPoint]
     until: Callable[[], object]
     keys: tuple[str, ...] = ()
 
@@ -30,16 +32,17 @@ def drag(user: User, widget: QWidget, at: QPoint, *stops: Stop, keys: tuple[str,
 
     While something is dragged Qt runs a loop of its own: the hand moves by a timer, and every step waits.
     """
-    hand, over = _hand(widget.mapToGlobal(at), stops, keys), []
+    over: list[str] = []
+    hand = _hand(widget.mapToGlobal(at), stops, keys)
     timer = QTimer()
     timer.setInterval(TICK_MS)
 
     def tick() -> None:
         try:
             next(hand)
-        except StopIteration:
+        except (StopIteration, TimeoutError) as end:
             timer.stop()
-            over.append(True)
+            over.append(str(end))
 
     timer.timeout.connect(tick)
     timer.start()
@@ -48,6 +51,8 @@ def drag(user: User, widget: QWidget, at: QPoint, *stops: Stop, keys: tuple[str,
     finally:
         timer.stop()
         hand.close()
+    label = user.window.findChild(DragLabel)
+    assert over == [""], f"{over}; the label said last: {label.text}"
 
 
 def says(user: User, text: str) -> Callable[[], bool]:
@@ -70,8 +75,11 @@ def _hand(start: QPoint, stops: tuple[Stop, ...], keys: tuple[str, ...]) -> Iter
             for key in stop.keys:
                 _xdotool("keydown", key)
                 held.append(key)
-            point, tremble = stop.widget.mapToGlobal(stop.at), 0
+            tremble, until = 0, time.monotonic() + PATIENCE_S
             while True:
+                if time.monotonic() > until:  # a drag has a loop of its own: nobody else can end it
+                    raise TimeoutError(f"nothing came of a stop at {stop.at()}")
+                point = stop.widget.mapToGlobal(stop.at())
                 _xdotool("mousemove", *_place(point + QPoint(tremble, 0)))
                 yield
                 if stop.until():

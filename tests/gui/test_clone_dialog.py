@@ -113,7 +113,7 @@ def test_an_internal_snapshot_has_no_linked_clone(shop: User, show: Callable[...
     dialog = show(look("base!>inside*"), "inside")
     assert dialog.full.isChecked()
     assert not dialog.linked.isEnabled()
-    shop.see("Nothing can be layered on a snapshot inside an image. Make a full clone instead.", dialog)
+    shop.see("Nothing can be layered on a snapshot inside an image. Make a full clone instead", dialog)
     assert "Nothing can be layered" in dialog.linked.accessibleDescription()
     assert dialog.verb.isEnabled()
 
@@ -212,7 +212,7 @@ def test_hostile_names_are_shown_as_they_are(open_window: Open, pretend: Callabl
     assert dialog.width() < user.window.width()
     dialog.name.setText("plain")
     user.wait(dialog.verb.isEnabled)
-    user.see("plain-vda.qcow2", dialog)
+    user.see("Make the VM “plain”", dialog)
 
 
 def test_a_snapshot_that_is_gone_meanwhile(shop: User) -> None:

@@ -1,6 +1,7 @@
 """Nodes and VMs dragged with a real pointer to where their clone shall be, by press, move and release."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import libvirt
@@ -18,11 +19,13 @@ from snapgui.ui.clone_dialog import CloneDialog
 from snapgui.ui.drag_label import DragLabel
 from snapgui.ui.dragging import MIME_TYPE
 from snapgui.ui.jobs import Job
+from snapgui.ui.vm_list import host_title
 from tests.gui.conftest import Open
 from tests.gui.hypervisors import Pretended, uuid_of
 from tests.gui.pointer import Stop, drag, says
 from tests.gui.user import CTRL, HERE, Key, User
 from tests.qemu.commands import ok, result
+from tests.qemu.test_clone import images
 from tests.stacks.machines import Machine
 
 NOT_HERE = "Drop it on the list of VMs, or on empty ground, to clone it."
@@ -36,27 +39,32 @@ def shop(open_window: Open, pretend: Callable[..., str]) -> User:
     return open_window(pretend(machines), pretend({"far": Pretended()}), vm="shop")
 
 
-def row(user: User, vm: str, host: int = 0) -> QPoint:
-    """The middle of a VM's row in the list; of the connection's, for no VM."""
+Place = Callable[[], QPoint]
+
+
+def row(user: User, vm: str, host: int = 0) -> Place:
+    """Tell where the middle of a VM's row in the list is; of the connection's, for no VM."""
     model = user.window.vms_model
-    index = model.find(model.hosts[host], uuid_of(vm)) if vm else model.index(host, 0)
-    assert index.isValid()
-    return user.window.vms.visualRect(index).center()
 
+    def place() -> QPoint:
+        index = model.find(model.hosts[host], uuid_of(vm)) if vm else model.index(host, 0)
+        return user.window.vms.visualRect(index).center()
 
-def below(user: User) -> QPoint:
-    """Empty ground of the list."""
-    return QPoint(60, user.window.vms.viewport().height() - 60)
-
-
-def ground(user: User) -> QPoint:
-    """Empty ground of the graph."""
-    place = QPoint(12, 12)
-    assert not user.graph.indexAt(place).isValid()
     return place
 
 
-def on_list(user: User, at: QPoint, text: str, *keys: str) -> Stop:
+def below(user: User) -> Place:
+    """Empty ground of the list."""
+    return lambda: QPoint(60, user.window.vms.viewport().height() - 60)
+
+
+def ground(user: User) -> Place:
+    """Empty ground of the graph."""
+    assert not user.graph.indexAt(QPoint(12, 12)).isValid()
+    return lambda: QPoint(12, 12)
+
+
+def on_list(user: User, at: Place, text: str, *keys: str) -> Stop:
     return Stop(user.window.vms.viewport(), at, says(user, text), keys)
 
 
@@ -94,12 +102,12 @@ def test_the_label_says_what_will_happen(shop: User) -> None:
     drag_node(
         shop,
         "base",
-        Stop(graph, shop.place("newest"), says(shop, NOT_HERE)),
+        Stop(graph, partial(shop.place, "newest"), says(shop, NOT_HERE)),
         Stop(graph, ground(shop), says(shop, LINKED)),
         on_list(shop, row(shop, "", 1), far),
         on_list(shop, row(shop, "far", 1), far),
         on_list(shop, below(shop), f"{LINKED}, at once", "ctrl"),
-        Stop(shop.window.search, QPoint(5, 5), says(shop, NOT_HERE)),
+        Stop(shop.window.search, lambda: QPoint(5, 5), says(shop, NOT_HERE)),
     )
     assert_nothing_came_of_it(shop)
     drag_node(shop, "inside", on_list(shop, below(shop), "Full clone of shop @ inside"))
@@ -127,13 +135,18 @@ def test_from_the_outline(shop: User) -> None:
 def test_a_vm_to_empty_ground(shop: User) -> None:
     """Of the graph and of the list, or where a VM has no tree yet; on itself it does nothing."""
     vms = shop.window.vms.viewport()
-    drag(shop, vms, row(shop, "shop"), Stop(shop.graph.viewport(), ground(shop), says(shop, "Full clone of shop")))
+    drag(shop, vms, row(shop, "shop")(), Stop(shop.graph.viewport(), ground(shop), says(shop, "Full clone of shop")))
     assert_clone_dialog(shop, "Clone shop")
-    drag(shop, vms, row(shop, "shop"), on_list(shop, row(shop, "shop") + QPoint(30, 0), NOT_HERE))
+    drag(shop, vms, row(shop, "shop")(), on_list(shop, lambda: row(shop, "shop")() + QPoint(30, 0), NOT_HERE))
     assert_nothing_came_of_it(shop)
-    shop.click(vms, row(shop, "other"))
+    shop.click(vms, row(shop, "other")())
     shop.see("No snapshots yet")
-    drag(shop, vms, row(shop, "other"), Stop(shop.pane.empty, QPoint(30, 30), says(shop, "Full clone of other")))
+    drag(
+        shop,
+        vms,
+        row(shop, "other")(),
+        Stop(shop.pane.empty, lambda: QPoint(30, 30), says(shop, "Full clone of other")),
+    )
     assert_clone_dialog(shop, "Clone other")
 
 
@@ -162,7 +175,7 @@ def test_a_busy_vm_says_why_not(shop: User) -> None:
     drag(
         shop,
         shop.window.vms.viewport(),
-        row(shop, "shop"),
+        row(shop, "shop")(),
         Stop(shop.graph.viewport(), ground(shop), says(shop, "shop is busy: Take “x”")),
     )
     shop.window.jobs.end(job, None, Cancelled(QT_TRANSLATE_NOOP("errors", "Cancelled before anything was changed.")))
@@ -192,7 +205,12 @@ def test_the_graph_is_still_panned_on_empty_ground(shop: User) -> None:
     shop.graph.horizontalScrollBar().setValue(0)
     bar.setValue(0)
     assert not shop.graph.indexAt(start).isValid()
-    drag(shop, viewport, start, Stop(viewport, start - QPoint(0, 200), lambda: bar.value() >= min(200, bar.maximum())))
+    drag(
+        shop,
+        viewport,
+        start,
+        Stop(viewport, lambda: start - QPoint(0, 200), lambda: bar.value() >= min(200, bar.maximum())),
+    )
     assert_nothing_came_of_it(shop)
 
 
@@ -266,6 +284,54 @@ def test_real_clones(open_window: Open, idle_guest: Machine, forget_clones: None
     user.wait(lambda: {found.name for found in host.vms} >= {f"{vm}-clone", f"{vm}-clone2"})
 
 
+@pytest.fixture
+def pool(idle_guest: Machine) -> Iterator[None]:
+    """A storage pool of the guest's directory: clones that come from elsewhere go to one."""
+    xml = f"<pool type='dir'><name>there</name><target><path>{idle_guest.directory}</path></target></pool>"
+    made = idle_guest.connection.storagePoolCreateXML(xml)
+    yield
+    made.destroy()
+
+
+def test_a_real_clone_to_another_connection(
+    open_window: Open, idle_guest: Machine, pool: None, forget_clones: None
+) -> None:
+    """The other one leads to the same daemon here; the clone goes the way that leads anywhere."""
+    ok(idle_guest.uri, "take", idle_guest.name, "base", "--kind", "external", "--memory", "none")
+    user = open_window(idle_guest.uri, idle_guest.uri, vm=idle_guest.uuid)
+    name = host_title(user.window.vms_model.hosts[1])
+    text = f"Full clone of {idle_guest.name} @ base on {name}"
+    drag_node(user, "base", on_list(user, row(user, "", 1), text))
+    dialog = user.dialog()
+    assert not dialog.linked.isEnabled()
+    user.see("cannot be layered on those of another", dialog)
+    user.see(name, dialog)
+    user.wait(dialog.verb.isEnabled)
+    user.press("Clone", dialog)
+    made = user.job(Operation.CLONE)
+    assert made.plan is not None
+    assert made.plan.target_uri == idle_guest.uri
+    assert made.outcome is not None
+    assert base_of(made.outcome.files[0]) == ""
+    user.see(f"“{idle_guest.name}-clone” was made.")
+
+
+def test_a_list_scrolls_while_something_is_dragged(open_window: Open, pretend: Callable[..., str]) -> None:
+    machines = {"aaa": Pretended("base*!"), **{f"vm{number}": Pretended() for number in range(40)}}
+    user = open_window(pretend(machines), vm="aaa")
+    vms, label = user.window.vms, user.window.findChild(DragLabel)
+    bar = vms.verticalScrollBar()
+    end = QPoint(60, vms.viewport().height() - 8)
+    drag_node(
+        user,
+        "base",
+        Stop(vms.viewport(), lambda: end, lambda: bar.value() == bar.maximum() > 0),
+        Stop(vms.viewport(), lambda: QPoint(60, 8), lambda: bar.value() == 0),
+        Stop(vms.viewport(), lambda: QPoint(60, 200), lambda: not label.isVisible(), ("Escape",)),
+    )
+    assert_nothing_came_of_it(user)
+
+
 def test_a_real_clone_is_made_independent(open_window: Open, idle_guest: Machine, forget_clones: None) -> None:
     ok(idle_guest.uri, "take", idle_guest.name, "base", "--kind", "external", "--memory", "none")
     made = result(idle_guest.uri, "clone", f"{idle_guest.name}@base", f"{idle_guest.name}-flat", "--linked")
@@ -275,4 +341,5 @@ def test_a_real_clone_is_made_independent(open_window: Open, idle_guest: Machine
     user.see("Copy into the images of", dialog)
     user.press("Make Independent", dialog)
     user.job(Operation.FLATTEN, 60_000)
-    assert base_of(made["files"][0]) == ""
+    (image,) = images(idle_guest.connection.lookupByUUIDString(made["vm"]["uuid"]))
+    assert base_of(image) == ""
