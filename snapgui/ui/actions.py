@@ -75,6 +75,16 @@ def _needs_one(situation: Situation) -> str:
     return tr("Select only one snapshot.") if len(situation.selected) > 1 else ""
 
 
+def _can_clone(situation: Situation) -> str:
+    """One snapshot, or the current state where none is selected."""
+    if why := _can_change(situation):
+        return why
+    if situation.relative and not situation.selected:
+        return _no_snapshot(situation)
+    chosen = len(situation.selected) + (situation.here and bool(situation.selected))
+    return tr("Select only one snapshot.") if chosen > 1 else ""
+
+
 def _needs_some(situation: Situation) -> str:
     return _can_change(situation) or ("" if situation.selected else _no_snapshot(situation))
 
@@ -119,6 +129,30 @@ def table() -> tuple[ActionSpec, ...]:
             "Ctrl+Shift+R",
             tr("Go back to the selected snapshot (restore, roll back, apply)"),
             _needs_one,
+        ),
+        row(
+            "clone",
+            tr("Clone…"),
+            "clone",
+            "Ctrl+Shift+C",
+            tr("Make another VM of the selected snapshot or the current state (copy, duplicate)"),
+            _can_clone,
+        ),
+        row(
+            "flatten",
+            tr("Make Independent…"),
+            "disk",
+            "",
+            tr("Copy into a clone what it reads from the images below it (flatten)"),
+            _can_change,
+        ),
+        row(
+            "clone_at_once",
+            tr("Clone at Once When Dropped"),
+            "clone",
+            "",
+            tr("A dragged snapshot or VM is cloned without a dialog; with Ctrl held it always is"),
+            _always,
         ),
         row(
             "delete",
@@ -207,7 +241,7 @@ def table() -> tuple[ActionSpec, ...]:
 
 PRIMARY = "take"
 """The one action whose button is filled with the accent."""
-CHECKABLE = {"grace", "overview", "graph", "outline", "details", "activity"}
+CHECKABLE = {"clone_at_once", "grace", "overview", "graph", "outline", "details", "activity"}
 _VIEW_KEYS = {"collapse", "expand"}
 """Keys that the graph itself listens to: shown in menus, but no shortcuts of the window."""
 
@@ -226,6 +260,10 @@ class Actions(QObject):
     def all(self) -> tuple[QAction, ...]:
         """Return every action."""
         return tuple(self._actions.values())
+
+    def why_not(self, name: str, situation: Situation) -> str:
+        """Return why an action would not be possible in a situation; empty where it would."""
+        return self._specs[name].why_not(situation)
 
     def update(self, situation: Situation) -> None:
         """Enable what is possible; what is not says why."""

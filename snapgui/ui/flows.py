@@ -11,7 +11,7 @@ from shiboken6 import isValid
 
 from snapgui.hypervisor import inventory
 from snapgui.hypervisor.connection import Connection
-from snapgui.model.errors import Cancelled, Gone, Risky, SnapguiError, Unavailable
+from snapgui.model.errors import Cancelled, Gone, Refused, Risky, SnapguiError, Unavailable
 from snapgui.model.plan import Operation, Plan, Remedy, Verb
 from snapgui.model.progress import Progress
 from snapgui.model.text import QT_TRANSLATE_NOOP
@@ -24,11 +24,15 @@ from snapgui.operations.leftovers import Leftover, find_leftovers, look_again
 from snapgui.operations.outcome import Outcome
 from snapgui.operations.pipeline import run
 from snapgui.operations.safety import prune_request, surplus
+from snapgui.operations.surroundings import Surroundings
 from snapgui.ui.bridge import Bridge
+from snapgui.ui.clone_dialog import CloneDialog, FlattenDialog, plan_at_once
+from snapgui.ui.clone_look import CloneLook, look, look_around
 from snapgui.ui.host import Host
 from snapgui.ui.jobs import Job, JobsModel, JobState
 from snapgui.ui.leftover_dialog import LeftoverDialog
 from snapgui.ui.plan_dialogs import DeleteDialog, MendDialog, PlanDialog, RevertDialog, TakeDialog, UndoDialog
+from snapgui.ui.vm_list import host_title
 from snapgui.ui.wording import tr, words
 
 GRACE_S = 10
@@ -118,6 +122,52 @@ class Flows(QObject):
                 self._fail(host, error)
 
         self._read(host, vm_uuid, planned)
+
+    def clone(
+        self, host: Host, vm_uuid: str, snapshot: str | None, target_host: Host | None = None, *, at_once: bool = False
+    ) -> None:
+        """Ask what the clone of a snapshot (None: of the current state) shall be, then make it.
+
+        ``target_host``: another hypervisor that it goes to. ``at_once``: without asking, where nothing is against it.
+        """
+        target = None if target_host is None else target_host.connection
+        if target_host is not None and target is None:
+            self._fail(host, _no_connection())
+            return
+
+        def looked(found: CloneLook) -> None:
+            plan = plan_at_once(found, snapshot) if at_once else None
+            if plan is not None:
+                self.start(host, plan, found.facts)
+                return
+            try:
+                where = "" if target_host is None else host_title(target_host)
+                dialog = CloneDialog(found, snapshot, self._window, where)
+            except SnapguiError as error:
+                self._fail(host, error)
+                return
+            dialog.look_wanted.connect(lambda pool: self._look_around(host, dialog, pool, target))
+            self._open(host, dialog)
+
+        host.ask(
+            lambda connection: look(connection, vm_uuid, target), self, looked, lambda error: self._fail(host, error)
+        )
+
+    def _look_around(self, host: Host, dialog: CloneDialog, pool: str, target: Connection | None) -> None:
+        facts = dialog.facts
+
+        def found(around: Surroundings) -> None:
+            dialog.show_around(pool, around)
+
+        def failed(error: SnapguiError) -> None:
+            dialog.leave_pool(pool)
+            self._fail(host, error)
+
+        host.ask(lambda connection: look_around(connection, facts, pool, target), dialog, found, failed)
+
+    def flatten(self, host: Host, vm_uuid: str) -> None:
+        """Show what it means to make a VM independent of the images below its own, then do it."""
+        self._ask(host, vm_uuid, lambda facts: FlattenDialog(facts, self._window))
 
     def start(self, host: Host, plan: Plan, facts: Facts) -> Job:
         """Run a plan in the VM's lane."""
@@ -287,6 +337,10 @@ class Flows(QObject):
 
 def _commands(plan: Plan) -> tuple[str, ...]:
     return tuple(shlex.join(("virsh", *step.virsh)) for step in plan.steps if step.virsh)
+
+
+def _no_connection() -> SnapguiError:
+    return Refused(QT_TRANSLATE_NOOP("errors", "The other hypervisor is not connected."))
 
 
 def _gone() -> SnapguiError:

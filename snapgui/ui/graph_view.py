@@ -48,9 +48,13 @@ Hint = QAbstractItemView.ScrollHint
 
 
 class GraphView(QTreeView):
-    """Cards joined by edges; zoom, pan, collapse, walk. ``zoomed`` carries the new scale."""
+    """Cards joined by edges; zoom, pan, collapse, walk. ``zoomed`` carries the new scale.
+
+    ``drag_wanted``: the pointer pulls at the current card.
+    """
 
     zoomed = Signal(float)
+    drag_wanted = Signal()
 
     def __init__(self, model: SnapshotModel, parent: QWidget | None = None) -> None:
         # Before the base class: Qt asks for geometry while it is being built, and an exception that leaves an
@@ -83,6 +87,7 @@ class GraphView(QTreeView):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.setMouseTracking(True)
+        self.setDragEnabled(True)
         self._painter = CardPainter(model, self)
         self.setItemDelegate(self._painter)
         self._overview = Overview(self)
@@ -293,6 +298,9 @@ class GraphView(QTreeView):
         index = self.indexAt(event.position().toPoint())
         if index.isValid() and event.button() == Qt.MouseButton.LeftButton:
             self.doubleClicked.emit(index)
+
+    def startDrag(self, _actions: Qt.DropAction) -> None:
+        self.drag_wanted.emit()
 
     def keyboardSearch(self, search: str) -> None:
         super().keyboardSearch(search)

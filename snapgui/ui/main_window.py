@@ -16,6 +16,7 @@ from snapgui.operations.history import History
 from snapgui.ui.actions import Actions, Situation
 from snapgui.ui.appearance import Appearance
 from snapgui.ui.bridge import Bridge
+from snapgui.ui.clone_wishes import CloneWishes
 from snapgui.ui.closing import Closing
 from snapgui.ui.connections import Connections
 from snapgui.ui.details import Details
@@ -61,6 +62,7 @@ class MainWindow(QMainWindow):
         self.watcher = Watcher(self)
         self.flows = Flows(bridge, self.jobs, history, self)
         self.connections = Connections(self, bridge, wanted_vm)
+        self.clone_wishes = CloneWishes(self)
         self._thumbnails = ThumbnailLoader(bridge, self.pane.model, self)
         self.lineage = LineageLoader(self._works_on, self)
         self._live_screen = LiveScreen(self.watcher, self)
@@ -126,6 +128,8 @@ class MainWindow(QMainWindow):
         return {
             "take": self._take,
             "revert": self._revert,
+            "clone": self.clone_wishes.clone,
+            "flatten": lambda: self._with_vm(self.flows.flatten),
             "undo_revert": lambda: self._with_vm(self.flows.undo),
             "prune": lambda: self._with_vm(lambda host, uuid: self.flows.prune(host, uuid, 1)),
             "grace": lambda: self._set_grace(self.actions_["grace"].isChecked()),
@@ -284,7 +288,10 @@ class MainWindow(QMainWindow):
     def _on_vm_menu(self, point: QPoint) -> None:
         index = self.vms.indexAt(point)
         if index.isValid():
-            menu = vm_menu(self, self.actions_, is_vm=self.vms_model.vm_of(index) is not None)
+            is_vm = self.vms_model.vm_of(index) is not None
+            if is_vm:  # the menu is about the VM as it is now
+                self.pane.select(None)
+            menu = vm_menu(self, self.actions_, is_vm=is_vm)
             menu.popup(self.vms.viewport().mapToGlobal(point))
 
     # what actions do

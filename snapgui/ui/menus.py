@@ -16,6 +16,7 @@ _SNAPSHOT = (
     "take",
     "",
     "revert",
+    "clone",
     "undo_revert",
     "rename",
     "describe",
@@ -26,15 +27,31 @@ _SNAPSHOT = (
     "prune",
     "grace",
     "",
+    "flatten",
+    "clone_at_once",
+    "",
     "quit",
 )
 _ZOOM = ("graph", "outline", "", "zoom_in", "zoom_out", "zoom_reset", "zoom_fit", "overview", "")
 _VIEW = (*_ZOOM, "collapse", "expand", "show_here", "", "find", "refresh", "", "details", "activity")
 _CONNECTION = ("add_connection", "reconnect", "", "remove_connection")
-_NODE = ("revert", "", "rename", "describe", "copy_name", "", "collapse", "expand", "", "delete", "delete_children")
-_HERE = ("take",)
-_VM = ("take", "", "refresh")
-_TOOLS = ("take", "revert", "delete")
+_NODE = (
+    "revert",
+    "clone",
+    "",
+    "rename",
+    "describe",
+    "copy_name",
+    "",
+    "collapse",
+    "expand",
+    "",
+    "delete",
+    "delete_children",
+)
+_HERE = ("take", "clone")
+_VM = ("take", "clone", "flatten", "", "refresh")
+_TOOLS = ("take", "revert", "clone", "delete")
 
 
 def fill_menu_bar(window: QMainWindow, actions: Actions, appearance: QMenu, kept_safety: QMenu) -> None:

@@ -41,7 +41,12 @@ class MessageBar(QWidget):
         box.addWidget(self._text, 1)
         box.addWidget(self._undo, 0, Qt.AlignmentFlag.AlignTop)
         box.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+        self._offer = QPushButton(self)
+        self._offer.clicked.connect(self._on_offer)
+        self._offered: Callable[[], object] | None = None
+        box.insertWidget(2, self._offer, 0, Qt.AlignmentFlag.AlignTop)
         self._undo.hide()
+        self._offer.hide()
         self.hide()
 
     def _on_close(self) -> None:
@@ -63,6 +68,14 @@ class MessageBar(QWidget):
         self._ground = Role.ACCENT_SOFT
         self._show("info", Role.ACCENT, "", text)
 
+    def offer(self, text: str, button: str, spoken: str, act: Callable[[], object]) -> None:
+        """Show a sentence with a button beside it; ``spoken`` is what the button is called to screen readers."""
+        self.say(text)
+        self._offered = act
+        self._offer.setText(button)
+        self._offer.setAccessibleName(spoken)
+        self._offer.show()
+
     def announce(self, sentence: str, seconds: int, begin: Callable[[], object]) -> None:
         """Say what will be done in some seconds, with a button that takes it back; then do it."""
         self.settle()
@@ -78,6 +91,7 @@ class MessageBar(QWidget):
         begin, self._begin = self._begin, None
         self._wait.stop()
         self._undo.hide()
+        self._offer.hide()
         if begin is not None:
             self.hide()
             begin()
@@ -96,6 +110,12 @@ class MessageBar(QWidget):
             self.settle()
         else:
             self._text.setText(self._countdown())
+
+    def _on_offer(self) -> None:
+        act, self._offered = self._offered, None
+        self.hide()
+        if act is not None:
+            act()
 
     def _on_undo(self) -> None:
         self._begin = None

@@ -1,6 +1,6 @@
 """The same tree as a list with columns."""
 
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeView, QWidget
 
 from snapgui.ui.row_words import Column
@@ -9,7 +9,12 @@ from snapgui.ui.unfolding import Unfolding
 
 
 class OutlineView(QTreeView):
-    """A plain tree view; collapsed branches and selection are shared with the graph by the window."""
+    """A plain tree view; collapsed branches and selection are shared with the graph by the window.
+
+    ``drag_wanted``: the pointer pulls at the current line.
+    """
+
+    drag_wanted = Signal()
 
     def __init__(self, model: SnapshotModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -21,6 +26,7 @@ class OutlineView(QTreeView):
         self.setExpandsOnDoubleClick(False)
         self.setAllColumnsShowFocus(True)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setDragEnabled(True)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -32,6 +38,9 @@ class OutlineView(QTreeView):
         self.unfolding = Unfolding(self)
         model.rowsInserted.connect(self._open)
         model.rowsMoved.connect(lambda _from, _first, _last, to, _row: self._open(to, 0, 0))
+
+    def startDrag(self, _actions: Qt.DropAction) -> None:
+        self.drag_wanted.emit()
 
     def _open(self, parent: QModelIndex, _first: int, _last: int) -> None:
         if parent.isValid():

@@ -27,7 +27,7 @@ from snapgui.operations.facts import Facts
 from snapgui.operations.history import Experience, Past
 from snapgui.ui.plan_view import REMEDIES, PlanView
 from snapgui.ui.take_options import TakeOptions
-from snapgui.ui.wording import plain_label, tr, words
+from snapgui.ui.wording import plain_label, plain_tip, tr, words
 
 WIDTH = 520
 TALLEST = 700
@@ -101,17 +101,27 @@ class PlanDialog(QDialog):
             self._problem.setText(words(error.text))
         self._problem.setVisible(self.plan is None)
         self._view.setVisible(self.plan is not None)
+        bar = Qt.ScrollBarPolicy.ScrollBarAlwaysOff if self.plan is None else Qt.ScrollBarPolicy.ScrollBarAsNeeded
+        self._scroll.setVerticalScrollBarPolicy(bar)
         if self.plan is not None:
             self._view.show_plan(self.plan)
             self.setAccessibleDescription(". ".join(words(text) for text in self.plan.losses))
         possible = self.plan is not None and not self.plan.blockers
         self.verb.setEnabled(possible)
+        self._say_why_not()
         loses = possible and self.plan is not None and bool(self.plan.losses)
         self.verb.setObjectName("danger" if loses else "")
         self.verb.setDefault(possible and not loses)
         self._cancel.setDefault(not possible or loses)
         self.verb.style().unpolish(self.verb)
         self.verb.style().polish(self.verb)
+
+    def _say_why_not(self) -> None:
+        """A button that cannot be pressed says its reason."""
+        blockers = () if self.plan is None else self.plan.blockers
+        why = self._problem.text() if self.plan is None else words(blockers[0].text) if blockers else ""
+        self.verb.setToolTip(plain_tip(why) if why else "")
+        self.verb.setAccessibleDescription(why)
 
     def fit(self) -> None:
         """Take the height that the plan needs, within reason."""
@@ -135,7 +145,7 @@ class TakeDialog(PlanDialog):
     def __init__(self, facts: Facts, experience: Experience, parent: QWidget) -> None:
         super().__init__(facts, tr("Take Snapshot"), parent)
         self._experience = experience
-        self.setWindowTitle(tr("Take Snapshot of {vm}").format(vm=_short(facts.vm.name)))
+        self.setWindowTitle(tr("Take Snapshot of {vm}").format(vm=short(facts.vm.name)))
         self.name = QLineEdit(names.propose(facts.tree.snapshots), self)
         self.name.setAccessibleName(tr("Name"))
         self.name.selectAll()
@@ -191,7 +201,7 @@ class RevertDialog(PlanDialog):
             warning = plain_label(risk, self, "loss")
             warning.setWordWrap(True)
             self.form.addRow(warning)
-        self.setWindowTitle(tr("Revert {vm} to “{name}”").format(vm=_short(facts.vm.name), name=_short(snapshot.label)))
+        self.setWindowTitle(tr("Revert {vm} to “{name}”").format(vm=short(facts.vm.name), name=short(snapshot.label)))
         self.safety = QCheckBox(tr("&Take a snapshot of the current state first"), self)
         self.safety.setChecked(facts.changed is not False)
         self.safety_name = QLineEdit(names.propose_safety(facts.tree.snapshots, facts.now.astimezone()), self)
@@ -240,7 +250,7 @@ class DeleteDialog(PlanDialog):
         count = 0 if self.plan is None else len(self.plan.steps)
         self.verb.setText(tr("Delete") if count == 1 else tr("Delete {count} snapshots").format(count=count))
         title = tr("Delete Snapshot of {vm}") if count == 1 else tr("Delete Snapshots of {vm}")
-        self.setWindowTitle(title.format(vm=_short(facts.vm.name)))
+        self.setWindowTitle(title.format(vm=short(facts.vm.name)))
         self.fit()
 
     def make_plan(self) -> Plan:
@@ -254,7 +264,7 @@ class UndoDialog(PlanDialog):
         self._past = past
         undo.plan(facts, past)
         super().__init__(facts, tr("Undo the Revert"), parent)
-        self.setWindowTitle(tr("Undo the Revert of {vm}").format(vm=_short(facts.vm.name)))
+        self.setWindowTitle(tr("Undo the Revert of {vm}").format(vm=short(facts.vm.name)))
         self.replan()
         self.fit()
 
@@ -292,7 +302,7 @@ def _then_choices(has_memory: bool) -> list[tuple[str, str]]:
     return [(Then.AS_TAKEN, tr("shut off")), (Then.RUNNING, tr("start it")), (Then.PAUSED, tr("start it paused"))]
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     """Return text short enough for a window's title."""
     line = " ".join(text.split())
     return line if len(line) <= 48 else f"{line[:24]}…{line[-20:]}"  # noqa: PLR2004 - about half a title bar

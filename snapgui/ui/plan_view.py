@@ -83,6 +83,7 @@ class PlanView(QWidget):
         self._plan = plan
         while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
+                widget.hide()
                 widget.deleteLater()
         notes = [finding for finding in plan.findings if finding.severity is Severity.NOTE]
         for finding in plan.findings:
@@ -143,6 +144,7 @@ class PlanView(QWidget):
             button.clicked.connect(lambda _checked=False, pressed=pressed: pressed())
             box.addWidget(button)
         self._grid.addWidget(row, self._grid.rowCount(), 1, Qt.AlignmentFlag.AlignLeft)
+        row.show()
 
     def _row(self, icon: str, role: Role, text: str, look: str, lead: str = "") -> None:
         row = self._grid.rowCount()
@@ -159,3 +161,5 @@ class PlanView(QWidget):
         self._grid.addWidget(mark, row, 0, Qt.AlignmentFlag.AlignTop)
         label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self._grid.addWidget(label, row, 1)
+        for part in (mark, label):  # at once, not with the next event: a dialog asks how high they are together
+            part.show()

@@ -126,6 +126,16 @@ QToolButton#segment:focus {{ border-color: {ACCENT}; }}
 QLineEdit, QPlainTextEdit {{ border: 1px solid {CARD_BORDER}; border-radius: 6px; padding: 4px 8px;
   selection-background-color: {ACCENT}; selection-color: {ON_ACCENT}; }}
 QLineEdit:focus, QPlainTextEdit:focus {{ border-color: {ACCENT}; }}
+QRadioButton::indicator, QCheckBox::indicator {{ width: 14px; height: 14px; }}
+QCheckBox::indicator:unchecked {{ width: 12px; height: 12px; }}
+QRadioButton::indicator, QCheckBox::indicator:unchecked {{ border: 1px solid {MUTED}; background: {CARD}; }}
+QRadioButton::indicator {{ border-radius: 8px; }}
+QCheckBox::indicator:unchecked {{ border-radius: 3px; }}
+QRadioButton::indicator:checked {{ border-color: {ACCENT}; background: qradialgradient(cx:0.5, cy:0.5, radius:0.5,
+  fx:0.5, fy:0.5, stop:0 {ACCENT}, stop:0.5 {ACCENT}, stop:0.65 {CARD}, stop:1 {CARD}); }}
+QRadioButton::indicator:disabled, QCheckBox::indicator:unchecked:disabled {{ border-color: {EDGE}; }}
+QRadioButton::indicator:checked:disabled {{ background: qradialgradient(cx:0.5, cy:0.5, radius:0.5,
+  fx:0.5, fy:0.5, stop:0 {EDGE}, stop:0.5 {EDGE}, stop:0.65 {CARD}, stop:1 {CARD}); }}
 QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QMessageBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QWidget#pane {{ background: {GROUND}; }}

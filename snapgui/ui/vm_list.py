@@ -158,7 +158,10 @@ class VmListModel(QAbstractItemModel):
         return 1
 
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:
-        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable if index.isValid() else Qt.ItemFlag.NoItemFlags
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
+        plain = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+        return plain if self.vm_of(index) is None else plain | Qt.ItemFlag.ItemIsDragEnabled
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         host, vm = self.host_of(index), self.vm_of(index)
@@ -174,10 +177,14 @@ class VmListModel(QAbstractItemModel):
 
 
 class VmList(QTreeView):
-    """``chosen`` carries (host, UUID) when another VM is selected, ``gone`` that the selected one is no more."""
+    """``chosen`` carries (host, UUID) when another VM is selected, ``gone`` that the selected one is no more.
+
+    ``drag_wanted``: the pointer pulls at the current row.
+    """
 
     chosen = Signal(object, str)
     gone = Signal()
+    drag_wanted = Signal()
 
     def __init__(self, model: VmListModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -191,6 +198,7 @@ class VmList(QTreeView):
         self.setIndentation(0)
         self.setItemDelegate(_VmPainter(model, self))
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setDragEnabled(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         model.rowsInserted.connect(lambda parent, _first, _last: self.expand(parent) if parent.isValid() else None)
@@ -213,6 +221,9 @@ class VmList(QTreeView):
         if current.isValid() and current.parent() == parent and first <= current.row() <= last and parent.isValid():
             self.selectionModel().clear()
             self.gone.emit()
+
+    def startDrag(self, _actions: Qt.DropAction) -> None:
+        self.drag_wanted.emit()
 
     def sizeHint(self) -> QSize:
         return QSize(self.fontMetrics().averageCharWidth() * 32, 400)

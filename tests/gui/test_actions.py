@@ -6,6 +6,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QToolBar, QToolButton
 
+from snapgui.ui.clone_dialog import CloneDialog
 from snapgui.ui.plan_dialogs import DeleteDialog, RevertDialog, TakeDialog
 from tests.gui.conftest import Open
 from tests.gui.user import CTRL, HERE, SHIFT, Key, User, entry_of
@@ -13,6 +14,7 @@ from tests.gui.user import CTRL, HERE, SHIFT, Key, User, entry_of
 VERBS = {
     "Take Snapshot…": (TakeDialog, HERE, Key.Key_T, CTRL | SHIFT),
     "Revert to…": (RevertDialog, "tls", Key.Key_R, CTRL | SHIFT),
+    "Clone…": (CloneDialog, "tls", Key.Key_C, CTRL | SHIFT),
     "Delete…": (DeleteDialog, "tls", Key.Key_Delete, Qt.KeyboardModifier.NoModifier),
     "Delete with Children…": (DeleteDialog, "web server", Key.Key_Delete, SHIFT),
 }
@@ -96,12 +98,13 @@ def test_what_needs_a_snapshot_says_so(web: User) -> None:
     for verb in ("Revert to…", "Delete…", "Delete with Children…", "Rename…", "Edit Description…", "Copy Name"):
         assert "Select a snapshot first." in why_not(web, verb)
     assert web.action("Take Snapshot…").isEnabled()
+    assert web.action("Clone…").isEnabled()
 
 
 def test_what_needs_only_one_says_so(web: User) -> None:
     web.click_node("tls")
     web.click_node("php", CTRL)
-    for verb in ("Revert to…", "Rename…", "Edit Description…"):
+    for verb in ("Revert to…", "Clone…", "Rename…", "Edit Description…"):
         assert "Select only one snapshot." in why_not(web, verb)
     assert web.action("Delete 2 Snapshots…").isEnabled()
 
@@ -113,7 +116,7 @@ def test_a_leaf_has_no_children_to_delete(web: User) -> None:
 
 def test_without_a_vm(open_window: Open) -> None:
     user = open_window(answered=False)
-    for verb in ("Take Snapshot…", "Revert to…", "Delete…"):
+    for verb in ("Take Snapshot…", "Revert to…", "Clone…", "Make Independent…", "Delete…"):
         assert "There is no connection to a hypervisor." in why_not(user, verb)
     assert "Select a connection first." in why_not(user, "Remove Connection")
 

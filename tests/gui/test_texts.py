@@ -82,7 +82,7 @@ def test_names_break_nothing(open_window: Open, pretend: Callable[..., str], nam
         assert_tidy(user.window)
         assert (user.window.width(), user.window.height()) == SMALL
     user.click_node("a")
-    for key in (Key.Key_R, Key.Key_T):
+    for key in (Key.Key_R, Key.Key_T, Key.Key_C):
         user.key(key, CTRL | SHIFT)
         dialog = user.dialog()
         assert_tidy(dialog)
@@ -136,7 +136,7 @@ def test_no_label_interprets_markup(open_window: Open, pretend: Callable[..., st
     user.click_node(MARKUP)
     user.see("<b>bold", user.window.details)
     assert labels_that_interpret(user.window) == []
-    for key in (Key.Key_R, Key.Key_T):
+    for key in (Key.Key_R, Key.Key_T, Key.Key_C):
         user.key(key, CTRL | SHIFT)
         assert labels_that_interpret(user.dialog()) == []
         user.key(Key.Key_Escape)
