@@ -10,6 +10,13 @@ from lxml import etree
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.xml import attribute, parse
 
+_DIRECTORIES = (
+    libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
+    | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_DIR
+    | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_FS
+    | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_NETFS
+)
+
 
 class VolumeStream:
     """A libvirt volume, read in ranges by ``virStorageVolDownload``."""
@@ -66,6 +73,14 @@ class Volume:
     format: str = ""
     base: str = ""
     base_format: str = ""
+
+
+def refresh(connection: Connection) -> None:
+    """Have the pools that are directories look again; one that is being worked in stays as it is."""
+    with contextlib.suppress(libvirt.libvirtError):
+        for pool in connection.libvirt.listAllStoragePools(_DIRECTORIES):
+            with contextlib.suppress(libvirt.libvirtError):
+                pool.refresh(0)
 
 
 def list_volumes(connection: Connection) -> tuple[Volume, ...]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from snapgui.model.progress import Phase
-from snapgui.model.records import DiskRequest, ImageCopy, Kind, NewVm, Then
+from snapgui.model.records import DiskRequest, ImageCopy, Kind, Lent, NewVm, Then
 from snapgui.model.text import Text
 
 
@@ -30,6 +30,7 @@ class Finding:
     """Something the user should know before; ``code`` is stable for scripts, ``fix`` says what can be done.
 
     ``remedies`` can be carried out from here; ``leave_out`` is a disk without which the finding would not be there.
+    ``clones`` are all that read the image in question, each once.
     """
 
     code: str
@@ -38,6 +39,7 @@ class Finding:
     fix: Text | None = None
     remedies: tuple[Remedy, ...] = ()
     leave_out: str = ""
+    clones: tuple[Lent, ...] = ()
 
 
 class Road(StrEnum):
@@ -67,6 +69,7 @@ class Verb(StrEnum):
     DEFINE = "define"
     START_CLONE = "start-clone"
     FLATTEN = "flatten"
+    REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Step:
     road: Road = Road.LAYER
     copies: tuple[ImageCopy, ...] = ()
     new_vm: NewVm | None = None
+    files: tuple[str, ...] = ()
 
 
 class Operation(StrEnum):
@@ -111,6 +115,7 @@ class Operation(StrEnum):
     MEND = "mend"
     CLONE = "clone"
     FLATTEN = "flatten"
+    REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 import os
 import posixpath
-from pathlib import PurePosixPath
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
 from snapgui.hypervisor import inventory, snapshots, volumes
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.statistics import is_local
 from snapgui.images.qcow2 import ImageError, read_head
 from snapgui.model.errors import SnapguiError
-from snapgui.model.records import Place
+from snapgui.model.records import Lent, Place, Vm
 from snapgui.model.tree import SnapshotTree
 from snapgui.operations.image_access import open_image
 
@@ -19,39 +20,83 @@ DEEPEST = 200
 """Images in one chain; more is a cycle."""
 
 
-def images_of_others(connection: Connection, vm_uuid: str) -> tuple[tuple[str, str], ...]:
-    """Return (path, VM's name) for every image that another VM reads, its bases included."""
+def images_of_others(connection: Connection, vm_uuid: str, own: Collection[str] = ()) -> tuple[Lent, ...]:
+    """Return every image that another VM reads, its bases included, once for each VM.
+
+    ``own`` are all files of the VM itself. What is layered on them without being a file of any VM is found in the
+    storage pools, and in the directories of these files where this user may look.
+    """
     if connection.uri.startswith("test:"):  # its VMs have no images, and their paths mean nothing
         return ()
-    found: dict[str, str] = {}
+    found: dict[tuple[str, str], Lent] = {}
     known: Known = {}
     for vm in inventory.list_vms(connection):
         if vm.uuid == vm_uuid:
             continue
         try:
-            machine = inventory.read_current_machine(connection, vm.uuid)
-            frozen = _frozen(snapshots.read_tree(connection, vm.uuid)) if vm.snapshots else []
+            read = tuple(_read_by(connection, vm, known))
         except SnapguiError:
             continue
-        for disk in machine.disks:
-            source = volumes.path_of(connection, disk.pool, disk.source) if disk.pool else disk.source
-            for path in chain(connection, source, disk.format, known):
-                found.setdefault(canonical(connection, path), vm.name)
-        for path, image_format in frozen:
-            for below in chain(connection, path, image_format, known):
-                found.setdefault(canonical(connection, below), vm.name)
-    return tuple(found.items())
+        for lent in read:
+            found.setdefault((lent.path, lent.vm_uuid), lent)
+    mine = {canonical(connection, path) for path in own}
+    used = {lent.path for lent in found.values()}
+    return (*found.values(), *_read_by_nobody(connection, mine, used, known))
 
 
-def _frozen(tree: SnapshotTree) -> list[tuple[str, str]]:
-    """Return (image, format) of every image that an external snapshot needs."""
-    found = []
+def _read_by(connection: Connection, vm: Vm, known: Known) -> Iterator[Lent]:
+    """What its current state reads comes first: it says more than a snapshot."""
+    for disk in inventory.read_current_machine(connection, vm.uuid).disks:
+        source = volumes.path_of(connection, disk.pool, disk.source) if disk.pool else disk.source
+        for path in chain(connection, source, disk.format, known):
+            yield Lent(canonical(connection, path), vm.name, vm.uuid, active=vm.state.active)
+    for label, source, image_format in _frozen(snapshots.read_tree(connection, vm.uuid)) if vm.snapshots else ():
+        for path in chain(connection, source, image_format, known):
+            yield Lent(canonical(connection, path), vm.name, vm.uuid, label)
+
+
+def _frozen(tree: SnapshotTree) -> Iterator[tuple[str, str, str]]:
+    """Yield (label, image, format) of every image that an external snapshot needs."""
     for snapshot in tree:
         formats = {disk.target: disk.format for disk in snapshot.machine.disks}
-        found += [
-            (disk.source, formats.get(disk.target, "")) for disk in snapshot.disks if disk.place is Place.EXTERNAL
-        ]
-    return found
+        for disk in snapshot.disks:
+            if disk.place is Place.EXTERNAL:
+                yield snapshot.label, disk.source, formats.get(disk.target, "")
+
+
+def _read_by_nobody(connection: Connection, mine: set[str], used: set[str], known: Known) -> Iterator[Lent]:
+    """Images that no VM has yet, or any more: what is below them is theirs all the same."""
+    candidates = dict.fromkeys(_volumes(connection, known))
+    candidates |= dict.fromkeys(_beside(connection, {posixpath.dirname(path) for path in mine}))
+    for candidate in candidates:
+        name = canonical(connection, candidate)
+        if name in mine or name in used:
+            continue
+        for path in chain(connection, candidate, "qcow2", known)[1:]:
+            below = canonical(connection, path)
+            if below in mine:
+                yield Lent(below, candidate)
+
+
+def _volumes(connection: Connection, known: Known) -> Iterator[str]:
+    """What libvirt found in an image counts where this user cannot read the image."""
+    local = is_local(connection)
+    volumes.refresh(connection)
+    for volume in volumes.list_volumes(connection):
+        if volume.format == "qcow2":
+            if not (local and os.access(volume.path, os.R_OK)):
+                known.setdefault(volume.path, (volume.base, volume.base_format))
+            yield volume.path
+
+
+def _beside(connection: Connection, directories: Iterable[str]) -> Iterator[str]:
+    if not is_local(connection):
+        return
+    for directory in directories:
+        try:
+            yield from sorted(str(path) for path in Path(directory).iterdir() if path.is_file())
+        except OSError:
+            continue
 
 
 def canonical(connection: Connection, path: str) -> str:
