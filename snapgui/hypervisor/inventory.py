@@ -102,6 +102,16 @@ def destroy(connection: Connection, vm_uuid: str) -> None:
         domain.destroy()
 
 
+def undefine(connection: Connection, vm_uuid: str) -> None:
+    """Remove a VM that is off, with what libvirt itself keeps about it; its images stay."""
+    flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    if not connection.capabilities().is_test_driver:
+        flags |= libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    domain = connection.domain(vm_uuid)
+    with translated():
+        domain.undefineFlags(flags)
+
+
 def start(connection: Connection, vm_uuid: str) -> None:
     """Start a VM that is off; one that sleeps in a saved state wakes up."""
     domain = connection.domain(vm_uuid)

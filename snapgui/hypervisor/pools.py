@@ -13,7 +13,7 @@ from snapgui.hypervisor import files
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.faults import translated
 from snapgui.hypervisor.xml import dump, parse
-from snapgui.model.errors import Refused
+from snapgui.model.errors import Refused, SnapguiError
 from snapgui.model.text import QT_TRANSLATE_NOOP
 
 PRIVATE = "0600"
@@ -70,6 +70,20 @@ def exists(connection: Connection, path: str) -> bool:
         with pool_at(connection, str(PurePosixPath(path).parent)) as pool, translated():
             found = PurePosixPath(path).name in pool.listVolumes()
     return found
+
+
+def remove(connection: Connection, path: str) -> bool:
+    """Remove a file, by a pool where this user may not; return whether it is gone."""
+    if files.remove(connection, path):
+        return True
+    try:
+        with pool_at(connection, str(PurePosixPath(path).parent)) as pool, translated():
+            volume = pool.storageVolLookupByName(PurePosixPath(path).name)
+            if volume.info()[0] == libvirt.VIR_STORAGE_VOL_FILE:
+                volume.delete(0)
+        return not exists(connection, path)
+    except SnapguiError:
+        return False
 
 
 def layer(connection: Connection, path: str, base: str, base_format: str) -> None:

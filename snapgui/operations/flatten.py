@@ -1,6 +1,8 @@
 """Make a VM independent of the images below its own: what they hold is pulled up, while it runs or is off."""
 
 import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from snapgui.hypervisor import inventory, pull, statistics
@@ -15,6 +17,7 @@ from snapgui.operations.doctor import blocker, busy_findings
 from snapgui.operations.facts import Facts, is_missing, place_of, read_facts
 from snapgui.operations.image_access import open_image
 from snapgui.operations.outcome import binary_size
+from snapgui.operations.protection import clone_findings
 from snapgui.operations.task import Task
 
 LOOK_S = 0.2
@@ -55,7 +58,12 @@ def plan(facts: Facts) -> Plan:
         vm_name=facts.vm.name,
         title=QT_TRANSLATE_NOOP("plan", "Flatten {vm}").format(vm=facts.vm.name),
         steps=(step,),
-        findings=(*busy_findings(facts), *_missing_findings(facts, layered), *_space_findings(facts, layered)),
+        findings=(
+            *busy_findings(facts),
+            *_missing_findings(facts, layered),
+            *_space_findings(facts, layered),
+            *_open_findings(facts, layered),
+        ),
         notes=() if facts.vm.state.active else (standing,),
     )
 
@@ -96,6 +104,17 @@ def _space_findings(facts: Facts, layered: dict[str, str]) -> list[Finding]:
             text = text.format(needed=binary_size(wanted), free=binary_size(place.free), place=place.path)
             found.append(blocker("space", text, QT_TRANSLATE_NOOP("doctor", "Free some space first.")))
     return found
+
+
+def _open_findings(facts: Facts, layered: dict[str, str]) -> Iterator[Finding]:
+    """What is based on the VM reads the same before and after, but QEMU lets nobody write while it is read."""
+    yield from clone_findings(
+        replace(facts, lent=tuple(lent for lent in facts.lent if lent.active)),
+        layered.values(),
+        QT_TRANSLATE_NOOP("doctor", "{clones} runs on an image of {name}: {path}."),
+        QT_TRANSLATE_NOOP("doctor", "{clones} run on images of {name}: {path}."),
+        name=facts.vm.name,
+    )
 
 
 def perform(step: Step, task: Task) -> None:

@@ -11,7 +11,7 @@ from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.progress import Progress
 from snapgui.model.records import VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
-from snapgui.operations import clone, delete, edit, flatten, mend, revert, take
+from snapgui.operations import clone, delete, edit, flatten, mend, remove, revert, take
 from snapgui.operations.facts import Facts
 from snapgui.operations.history import History
 from snapgui.operations.lanes import only_one
@@ -32,6 +32,7 @@ _PERFORM: dict[Verb, Callable[[Step, Task], None]] = {
     Verb.DEFINE: clone.define,
     Verb.START_CLONE: clone.start,
     Verb.FLATTEN: flatten.perform,
+    Verb.REMOVE: remove.perform,
 }
 
 

@@ -5,8 +5,9 @@ libvirt merges into a base under a switched-off clone, and silently destroys the
 
 import shlex
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from snapgui.model.plan import Finding, Severity
+from snapgui.model.plan import Finding, Plan, Severity
 from snapgui.model.records import Lent
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.facts import Facts
@@ -40,6 +41,11 @@ def clone_findings(
     paths = ", ".join(dict.fromkeys(lent.path for lent in clones))
     text = (one if len(clones) == 1 else many).format(clones=listed(clones), path=paths, name=name)
     yield Finding(CODE, severity, text, _fix(clones), clones=clones)
+
+
+def without_clones(plan: Plan) -> Plan:
+    """Return what a plan is as soon as no clone stands in its way."""
+    return replace(plan, findings=tuple(finding for finding in plan.findings if finding.code != CODE))
 
 
 def listed(clones: tuple[Lent, ...]) -> Text:
