@@ -122,6 +122,7 @@ class MainWindow(QMainWindow):
             "take": self._take,
             "revert": self._revert,
             "undo_revert": lambda: self._with_vm(self.flows.undo),
+            "remove": lambda: self._with_vm(self.flows.remove),
             "prune": lambda: self._with_vm(lambda host, uuid: self.flows.prune(host, uuid, 1)),
             "grace": lambda: self._set_grace(self.actions_["grace"].isChecked()),
             "delete": lambda: self._delete(with_children=False),

@@ -21,6 +21,8 @@ _SNAPSHOT = (
     "prune",
     "grace",
     "",
+    "remove",
+    "",
     "quit",
 )
 _ZOOM = ("graph", "outline", "", "zoom_in", "zoom_out", "zoom_reset", "zoom_fit", "overview", "")
@@ -28,7 +30,7 @@ _VIEW = (*_ZOOM, "collapse", "expand", "show_here", "", "find", "refresh", "", "
 _CONNECTION = ("add_connection", "reconnect", "", "remove_connection")
 _NODE = ("revert", "", "rename", "describe", "copy_name", "", "collapse", "expand", "", "delete", "delete_children")
 _HERE = ("take",)
-_VM = ("take", "", "refresh")
+_VM = ("take", "", "refresh", "", "remove")
 _TOOLS = ("take", "revert", "delete")
 
 

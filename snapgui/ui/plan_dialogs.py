@@ -25,6 +25,7 @@ from snapgui.model.records import Place, Then
 from snapgui.operations import delete, mend, revert, take, undo
 from snapgui.operations.facts import Facts
 from snapgui.operations.history import Experience, Past
+from snapgui.ui.job_row import JobRow
 from snapgui.ui.plan_view import REMEDIES, PlanView
 from snapgui.ui.take_options import TakeOptions
 from snapgui.ui.wording import plain_label, tr, words
@@ -38,11 +39,14 @@ EDGE, SPARE, FRAME = 20, 12, 40
 class PlanDialog(QDialog):
     """A plan, a button with the verb, and Cancel.
 
-    ``agreed`` carries (plan, facts), ``mend_wanted`` what the user wants to have done about a finding first.
+    ``agreed`` carries (plan, facts), ``mend_wanted`` what the user wants to have done about a finding first,
+    ``independence_wanted`` the UUID of a clone that is to depend on nothing first. ``waiting`` shows what is being done
+    about that, and how far it is.
     """
 
     agreed = Signal(object, object)
     mend_wanted = Signal(object)
+    independence_wanted = Signal(str)
 
     def __init__(self, facts: Facts, verb: str, parent: QWidget) -> None:
         super().__init__(parent)
@@ -56,8 +60,10 @@ class PlanDialog(QDialog):
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._problem = plain_label("", self, "loss")
         self._problem.setWordWrap(True)
+        self.waiting = JobRow(self)
         self._view = PlanView(self)
         self._view.mend_wanted.connect(self.mend_wanted)
+        self._view.independence_wanted.connect(self.independence_wanted)
         self._view.leave_out_wanted.connect(self.leave_out)
         self._scroll = QScrollArea(self)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -75,6 +81,7 @@ class PlanDialog(QDialog):
         box.setSpacing(12)
         box.addLayout(self.form)
         box.addWidget(self._problem)
+        box.addWidget(self.waiting)
         box.addWidget(self._scroll, 1)
         box.addWidget(buttons)
 
@@ -90,6 +97,12 @@ class PlanDialog(QDialog):
         """Show what the plan means now that something was mended."""
         self.facts = facts
         self.replan()
+        self.fit()
+
+    def complain(self, error: SnapguiError) -> None:
+        """Say why something that was wanted first cannot be, until something else is chosen."""
+        self._problem.setText(words(error.text))
+        self._problem.show()
         self.fit()
 
     def replan(self) -> None:
@@ -135,7 +148,7 @@ class TakeDialog(PlanDialog):
     def __init__(self, facts: Facts, experience: Experience, parent: QWidget) -> None:
         super().__init__(facts, tr("Take Snapshot"), parent)
         self._experience = experience
-        self.setWindowTitle(tr("Take Snapshot of {vm}").format(vm=_short(facts.vm.name)))
+        self.setWindowTitle(tr("Take Snapshot of {vm}").format(vm=short(facts.vm.name)))
         self.name = QLineEdit(names.propose(facts.tree.snapshots), self)
         self.name.setAccessibleName(tr("Name"))
         self.name.selectAll()
@@ -191,7 +204,7 @@ class RevertDialog(PlanDialog):
             warning = plain_label(risk, self, "loss")
             warning.setWordWrap(True)
             self.form.addRow(warning)
-        self.setWindowTitle(tr("Revert {vm} to “{name}”").format(vm=_short(facts.vm.name), name=_short(snapshot.label)))
+        self.setWindowTitle(tr("Revert {vm} to “{name}”").format(vm=short(facts.vm.name), name=short(snapshot.label)))
         self.safety = QCheckBox(tr("&Take a snapshot of the current state first"), self)
         self.safety.setChecked(facts.changed is not False)
         self.safety_name = QLineEdit(names.propose_safety(facts.tree.snapshots, facts.now.astimezone()), self)
@@ -240,7 +253,7 @@ class DeleteDialog(PlanDialog):
         count = 0 if self.plan is None else len(self.plan.steps)
         self.verb.setText(tr("Delete") if count == 1 else tr("Delete {count} snapshots").format(count=count))
         title = tr("Delete Snapshot of {vm}") if count == 1 else tr("Delete Snapshots of {vm}")
-        self.setWindowTitle(title.format(vm=_short(facts.vm.name)))
+        self.setWindowTitle(title.format(vm=short(facts.vm.name)))
         self.fit()
 
     def make_plan(self) -> Plan:
@@ -254,7 +267,7 @@ class UndoDialog(PlanDialog):
         self._past = past
         undo.plan(facts, past)
         super().__init__(facts, tr("Undo the Revert"), parent)
-        self.setWindowTitle(tr("Undo the Revert of {vm}").format(vm=_short(facts.vm.name)))
+        self.setWindowTitle(tr("Undo the Revert of {vm}").format(vm=short(facts.vm.name)))
         self.replan()
         self.fit()
 
@@ -292,7 +305,7 @@ def _then_choices(has_memory: bool) -> list[tuple[str, str]]:
     return [(Then.AS_TAKEN, tr("shut off")), (Then.RUNNING, tr("start it")), (Then.PAUSED, tr("start it paused"))]
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     """Return text short enough for a window's title."""
     line = " ".join(text.split())
     return line if len(line) <= 48 else f"{line[:24]}…{line[-20:]}"  # noqa: PLR2004 - about half a title bar
