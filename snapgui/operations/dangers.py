@@ -3,7 +3,7 @@
 libvirt itself allows some of this, and finds the rest in the middle of its work (libvirt-facts 5 and 6).
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -39,11 +39,22 @@ def revert_findings(facts: Facts, snapshot: Snapshot) -> tuple[Finding, ...]:
 
 def delete_findings(facts: Facts, snapshot: Snapshot, gone: Container[str] = ()) -> tuple[Finding, ...]:
     """Return what matters before ``snapshot`` is deleted, after those in ``gone`` have been."""
+    return (*base_findings(facts, (snapshot,)), *own_delete_findings(facts, snapshot, gone))
+
+
+def own_delete_findings(facts: Facts, snapshot: Snapshot, gone: Container[str] = ()) -> tuple[Finding, ...]:
+    """Return what matters for the VM itself before a snapshot is deleted."""
     if snapshot.kind is Kind.INTERNAL:
-        inside = (*_overlay_findings(facts, snapshot), *_open_findings(facts, snapshot))
-        return (*inside, *_name_findings(facts, snapshot))
-    external = (*_lent_findings(facts, snapshot), *_external_delete_findings(facts, snapshot, gone))
-    return (*own_base_findings(facts), *external)
+        return (*_overlay_findings(facts, snapshot), *_name_findings(facts, snapshot))
+    return (*own_base_findings(facts), *_external_delete_findings(facts, snapshot, gone))
+
+
+def base_findings(facts: Facts, chosen: Iterable[Snapshot]) -> Iterator[Finding]:
+    """Yield who would be destroyed by deleting these snapshots: all of them in one finding."""
+    chosen = tuple(chosen)
+    inside = [snapshot for snapshot in chosen if snapshot.kind is Kind.INTERNAL]
+    yield from _lent_findings(facts, [snapshot for snapshot in chosen if snapshot not in inside])
+    yield from _open_findings(facts, inside)
 
 
 def _external_revert_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
@@ -146,12 +157,12 @@ def _cannot_delete(snapshot: Snapshot, why: Text, fix: Text = _WITH_CHILDREN) ->
     return blocker("external-delete", text.format(name=snapshot.label, why=why), fix)
 
 
-def _lent_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
+def _lent_findings(facts: Facts, chosen: list[Snapshot]) -> Iterator[Finding]:
     """libvirt merges what was written after the snapshot into the image that it froze, and removes the overlay.
 
     Which overlay that is, its description only knows as long as nobody went back to it: then it is the one above.
     """
-    held = [disk for disk in snapshot.disks if disk.place is Place.EXTERNAL]
+    held = [disk for snapshot in chosen for disk in snapshot.disks if disk.place is Place.EXTERNAL]
     frozen = {disk.source for disk in held}
     above = {upper for _, chain in facts.chains for upper, lower in pairwise(chain) if lower in frozen}
     now = {disk.source for disk in facts.machine.disks if disk.writable}
@@ -165,20 +176,25 @@ def _lent_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
         QT_TRANSLATE_NOOP(
             "doctor", "{clones} are based on images of “{name}”: {path}. Changing these would destroy all of them."
         ),
-        name=snapshot.label,
+        name=_labels(chosen),
     )
 
 
-def _open_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
+def _open_findings(facts: Facts, chosen: list[Snapshot]) -> Iterator[Finding]:
     """Deleting a snapshot inside an image leaves all else in it as it is (measured), but QEMU wants it for itself."""
-    inside = {disk.source for disk in snapshot.disks if disk.place is Place.INTERNAL}
+    inside = {disk.source for snapshot in chosen for disk in snapshot.disks if disk.place is Place.INTERNAL}
     yield from clone_findings(
         replace(facts, lent=tuple(lent for lent in facts.lent if lent.active)),
         inside,
         QT_TRANSLATE_NOOP("doctor", "{clones} runs on the image that holds “{name}”: {path}."),
         QT_TRANSLATE_NOOP("doctor", "{clones} run on the image that holds “{name}”: {path}."),
-        name=snapshot.label,
+        name=_labels(chosen),
     )
+
+
+def _labels(chosen: list[Snapshot]) -> str:
+    """What stands between the quotation marks of a sentence."""
+    return "”, “".join(snapshot.label for snapshot in chosen)
 
 
 def _overlay_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
