@@ -12,6 +12,7 @@ from lxml import etree
 from snapgui.hypervisor import files
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.faults import translated
+from snapgui.hypervisor.volumes import Volume, in_pool
 from snapgui.hypervisor.xml import dump, parse
 from snapgui.model.errors import Refused, SnapguiError
 from snapgui.model.text import QT_TRANSLATE_NOOP
@@ -40,6 +41,12 @@ def pool_at(connection: Connection, directory: str) -> Iterator[Any]:
     finally:
         with contextlib.suppress(libvirt.libvirtError):
             pool.destroy()
+
+
+def images_at(connection: Connection, directory: str) -> list[Volume]:
+    """Return the files of a directory as libvirt sees them."""
+    with pool_at(connection, directory) as pool, translated():
+        return in_pool(pool)
 
 
 def list_pools(connection: Connection) -> tuple[tuple[str, str], ...]:

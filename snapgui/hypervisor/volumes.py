@@ -85,14 +85,21 @@ def refresh(connection: Connection) -> None:
 
 def list_volumes(connection: Connection) -> tuple[Volume, ...]:
     """Return the files of all active pools; what vanishes meanwhile is left out."""
-    found = []
+    found: list[Volume] = []
     with contextlib.suppress(libvirt.libvirtError):
         for pool in connection.libvirt.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
             with contextlib.suppress(libvirt.libvirtError):
-                for volume in pool.listAllVolumes(0):
-                    with contextlib.suppress(libvirt.libvirtError):
-                        found.append(_volume(pool.name(), parse(volume.XMLDesc(0))))
+                found += in_pool(pool)
     return tuple(found)
+
+
+def in_pool(pool: Any) -> list[Volume]:
+    """Return the files of one pool; what vanishes meanwhile is left out."""
+    found = []
+    for volume in pool.listAllVolumes(0):
+        with contextlib.suppress(libvirt.libvirtError):
+            found.append(_volume(pool.name(), parse(volume.XMLDesc(0))))
+    return found
 
 
 def _volume(pool: str, root: etree._Element) -> Volume:

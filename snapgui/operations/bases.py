@@ -1,11 +1,13 @@
 """Which images other VMs are layered on: what must not be changed under them."""
 
+import contextlib
 import os
 import posixpath
+import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from snapgui.hypervisor import inventory, snapshots, volumes
+from snapgui.hypervisor import inventory, pools, snapshots, volumes
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.statistics import is_local
 from snapgui.images.qcow2 import ImageError, read_head
@@ -15,9 +17,11 @@ from snapgui.model.tree import SnapshotTree
 from snapgui.operations.image_access import open_image
 
 Known = dict[str, tuple[str, str]]
-"""What is recorded in an image: its base and the format of that."""
+"""What is recorded in an image: its base and the format of that. A directory that was looked through is in it, too."""
 DEEPEST = 200
 """Images in one chain; more is a cycle."""
+ATTEMPTS, ATTEMPT_S = 3, 0.2
+_NO_IMAGES = ("/dev/", "/proc/", "/sys/")
 
 
 def images_of_others(connection: Connection, vm_uuid: str, own: Collection[str] = ()) -> tuple[Lent, ...]:
@@ -48,10 +52,10 @@ def _read_by(connection: Connection, vm: Vm, known: Known) -> Iterator[Lent]:
     """What its current state reads comes first: it says more than a snapshot."""
     for disk in inventory.read_current_machine(connection, vm.uuid).disks:
         source = volumes.path_of(connection, disk.pool, disk.source) if disk.pool else disk.source
-        for path in chain(connection, source, disk.format, known):
+        for path in chain(connection, source, disk.format, known, thorough=True):
             yield Lent(canonical(connection, path), vm.name, vm.uuid, active=vm.state.active)
     for label, source, image_format in _frozen(snapshots.read_tree(connection, vm.uuid)) if vm.snapshots else ():
-        for path in chain(connection, source, image_format, known):
+        for path in chain(connection, source, image_format, known, thorough=True):
             yield Lent(canonical(connection, path), vm.name, vm.uuid, label)
 
 
@@ -67,12 +71,12 @@ def _frozen(tree: SnapshotTree) -> Iterator[tuple[str, str, str]]:
 def _read_by_nobody(connection: Connection, mine: set[str], used: set[str], known: Known) -> Iterator[Lent]:
     """Images that no VM has yet, or any more: what is below them is theirs all the same."""
     candidates = dict.fromkeys(_volumes(connection, known))
-    candidates |= dict.fromkeys(_beside(connection, {posixpath.dirname(path) for path in mine}))
+    candidates |= dict.fromkeys(_beside(connection, {posixpath.dirname(path) for path in mine}, known))
     for candidate in candidates:
         name = canonical(connection, candidate)
         if name in mine or name in used:
             continue
-        for path in chain(connection, candidate, "qcow2", known)[1:]:
+        for path in chain(connection, candidate, "qcow2", known, thorough=True)[1:]:
             below = canonical(connection, path)
             if below in mine:
                 yield Lent(below, candidate)
@@ -89,14 +93,31 @@ def _volumes(connection: Connection, known: Known) -> Iterator[str]:
             yield volume.path
 
 
-def _beside(connection: Connection, directories: Iterable[str]) -> Iterator[str]:
-    if not is_local(connection):
-        return
+def _beside(connection: Connection, directories: Iterable[str], known: Known) -> Iterator[str]:
     for directory in directories:
-        try:
+        if is_local(connection) and os.access(directory, os.R_OK | os.X_OK):
             yield from sorted(str(path) for path in Path(directory).iterdir() if path.is_file())
-        except OSError:
-            continue
+        else:
+            yield from _through_pool(connection, directory, known)
+
+
+def _through_pool(connection: Connection, directory: str, known: Known) -> tuple[str, ...]:
+    """Have libvirt look at the images of a directory that this user cannot read; note their bases in ``known``.
+
+    Where the directory is no pool it becomes one meanwhile; two who do that at once are in each other's way.
+    """
+    looked = f"{directory}/"
+    if looked in known or looked.startswith(_NO_IMAGES):
+        return ()
+    known[looked] = ("", "")
+    for _ in range(ATTEMPTS):
+        with contextlib.suppress(SnapguiError):
+            found = pools.images_at(connection, directory)
+            for volume in found:
+                known.setdefault(volume.path, (volume.base, volume.base_format))
+            return tuple(volume.path for volume in found if volume.format == "qcow2")
+        time.sleep(ATTEMPT_S)
+    return ()
 
 
 def canonical(connection: Connection, path: str) -> str:
@@ -111,15 +132,18 @@ def same_file(connection: Connection, one: str, other: str) -> bool:
     return canonical(connection, one) == canonical(connection, other)
 
 
-def chain(connection: Connection, path: str, image_format: str, known: Known) -> list[str]:
-    """Return an image and its bases, as far as their heads can be read; ``known`` keeps what was read."""
+def chain(connection: Connection, path: str, image_format: str, known: Known, *, thorough: bool = False) -> list[str]:
+    """Return an image and its bases, as far as their heads can be read; ``known`` keeps what was read.
+
+    ``thorough``: where this user cannot read an image that lies in no pool, make its directory one meanwhile.
+    """
     found: list[str] = []
     while path.startswith("/") and path not in found and len(found) < DEEPEST:
         found.append(path)
         if image_format != "qcow2":
             break
         if path not in known:
-            known[path] = _backing(connection, path)
+            _learn(connection, path, known, thorough=thorough)
         backing, image_format = known[path]
         if not backing or ":" in backing.partition("/")[0]:  # none, or something else than a file
             break
@@ -127,15 +151,19 @@ def chain(connection: Connection, path: str, image_format: str, known: Known) ->
     return found
 
 
-def _backing(connection: Connection, path: str) -> tuple[str, str]:
+def _learn(connection: Connection, path: str, known: Known, *, thorough: bool) -> None:
     image = open_image(connection, path)
     if image is None:
-        return "", ""
+        directory = posixpath.dirname(path)
+        here = is_local(connection) and os.access(directory, os.R_OK | os.X_OK)
+        if thorough and not (here and not Path(path).exists()):
+            _through_pool(connection, directory, known)
+        known.setdefault(path, ("", ""))
+        return
     try:
         head = read_head(image)
+        known[path] = (head.backing_file, head.backing_format)
     except (ImageError, OSError):
-        return "", ""
-    else:
-        return head.backing_file, head.backing_format
+        known[path] = ("", "")
     finally:
         image.close()

@@ -107,7 +107,7 @@ def _chains(connection: Connection, machine: Machine, tree: SnapshotTree) -> tup
         for disk in snapshot.disks:
             if disk.place is Place.EXTERNAL:
                 images.setdefault(disk.source, formats.get(disk.target, ""))
-    return tuple((path, tuple(chain(connection, path, kind, known))) for path, kind in images.items())
+    return tuple((path, tuple(chain(connection, path, kind, known, thorough=True))) for path, kind in images.items())
 
 
 def _files_of(tree: SnapshotTree) -> Iterator[str]:

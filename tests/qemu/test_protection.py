@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 
 from snapgui.hypervisor import snapshots
 from snapgui.hypervisor.connection import Connection
-from tests.qemu.commands import INTERNAL, ok, refused, result, snapgui
+from tests.faults.test_unreachable import AS_NOBODY
+from tests.qemu.commands import INTERNAL, Said, ok, refused, result, snapgui
 from tests.qemu.images import holds_pattern, is_sound, write_pattern
 from tests.qemu.test_bases import CLONE, overlay
 from tests.stacks.machines import Machine
@@ -171,6 +173,41 @@ def test_after_flattening_it_goes_through_and_the_clones_read_the_same(stack: St
     assert not machine.disk.exists()
     assert vm not in stack.virsh("list", "--all", "--name").stdout.split()
     assert family.contents() == seen
+
+
+def as_nobody(uri: str, *arguments: str) -> Said:
+    """Run a command as a user who may talk to the daemon, but read none of its images."""
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, "-c", uri, *arguments],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def test_an_ordinary_user_is_told_the_same(stack: Stack, family: Family) -> None:
+    """By libvirt's own look into a directory that nobody made a pool of."""
+    machine = family.machine
+    uri, vm = machine.uri, machine.name
+    seen = family.contents()
+    for path in machine.directory.iterdir():
+        path.chmod(0o600)
+    machine.directory.chmod(0o711)
+    before = everything(stack, machine)
+    for arguments, named in (
+        (("delete", vm, "a"), {"linked", "first", "child", "loose"}),
+        (("remove", vm, "--with-storage"), {"linked", "first", "child", "loose"}),
+    ):
+        said = as_nobody(uri, *arguments)
+        assert said.status == 1, said
+        assert family.named(said.err) == named
+    assert everything(stack, machine) == before
+    done = as_nobody(uri, "flatten", f"first-{vm}")
+    assert done.status == 0, done.err
+    assert family.contents() == seen
+    done = as_nobody(uri, "remove", f"first-{vm}", "--with-storage", "--json")
+    assert done.status == 0, done.err
+    assert done.json["removed"] == [str(family.disks["first"])]
+    assert not family.disks["first"].exists()
 
 
 def test_a_running_clone_is_named_and_flattened_while_it_runs(stack: Stack, family: Family) -> None:

@@ -172,7 +172,9 @@ def test_metainfo_validates() -> None:
     assert (status, re.findall(r"^[EW]: .*", said, re.MULTILINE)) == (0, []), said
 
 
-@pytest.mark.parametrize("command", ["list", "tree", "take", "edit", "revert", "delete", "undo", "doctor", "demo"])
+@pytest.mark.parametrize(
+    "command", ["list", "tree", "take", "edit", "revert", "delete", "flatten", "remove", "undo", "doctor", "demo"]
+)
 def test_man_page_describes_the_command(command: str) -> None:
     page = MAN_PAGE.read_text()
     assert f"\n.Cm {command}\n" in page, "missing in the synopsis"
@@ -193,6 +195,8 @@ def test_man_page_describes_the_command(command: str) -> None:
         "force",
         "dry-run",
         "with-children",
+        "with-storage",
+        "flatten-clones",
         "tour",
         "progress",
     ],
