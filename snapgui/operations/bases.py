@@ -5,7 +5,7 @@ import os
 import posixpath
 import time
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from snapgui.hypervisor import inventory, pools, snapshots, volumes
 from snapgui.hypervisor.connection import Connection
@@ -14,7 +14,7 @@ from snapgui.images.qcow2 import ImageError, read_head
 from snapgui.model.errors import SnapguiError
 from snapgui.model.records import Lent, Place, Vm
 from snapgui.model.tree import SnapshotTree
-from snapgui.operations.image_access import open_image
+from snapgui.operations.image_access import open_image, readable
 
 Known = dict[str, tuple[str, str]]
 """What is recorded in an image: its base and the format of that. A directory that was looked through is in it, too."""
@@ -84,40 +84,48 @@ def _read_by_nobody(connection: Connection, mine: set[str], used: set[str], know
 
 def _volumes(connection: Connection, known: Known) -> Iterator[str]:
     """What libvirt found in an image counts where this user cannot read the image."""
-    local = is_local(connection)
     volumes.refresh(connection)
     for volume in volumes.list_volumes(connection):
         if volume.format == "qcow2":
-            if not (local and os.access(volume.path, os.R_OK)):
+            if not readable(connection, volume.path):
                 known.setdefault(volume.path, (volume.base, volume.base_format))
             yield volume.path
 
 
 def _beside(connection: Connection, directories: Iterable[str], known: Known) -> Iterator[str]:
     for directory in directories:
-        if is_local(connection) and os.access(directory, os.R_OK | os.X_OK):
-            yield from sorted(str(path) for path in Path(directory).iterdir() if path.is_file())
-        else:
-            yield from _through_pool(connection, directory, known)
+        there = _files_in(connection, directory)
+        if there is None:
+            _look_through(connection, directory, known)
+            there = [path for path in known if posixpath.dirname(path) == directory and path != f"{directory}/"]
+        yield from there
 
 
-def _through_pool(connection: Connection, directory: str, known: Known) -> tuple[str, ...]:
+def _files_in(connection: Connection, directory: str) -> list[str] | None:
+    """Return the paths of the files of a directory, or None where this user cannot look."""
+    try:
+        return (
+            sorted(entry.path for entry in os.scandir(directory) if entry.is_file()) if is_local(connection) else None
+        )
+    except OSError:
+        return None
+
+
+def _look_through(connection: Connection, directory: str, known: Known) -> None:
     """Have libvirt look at the images of a directory that this user cannot read; note their bases in ``known``.
 
     Where the directory is no pool it becomes one meanwhile; two who do that at once are in each other's way.
     """
     looked = f"{directory}/"
     if looked in known or looked.startswith(_NO_IMAGES):
-        return ()
+        return
     known[looked] = ("", "")
     for _ in range(ATTEMPTS):
         with contextlib.suppress(SnapguiError):
-            found = pools.images_at(connection, directory)
-            for volume in found:
+            for volume in pools.images_at(connection, directory):
                 known.setdefault(volume.path, (volume.base, volume.base_format))
-            return tuple(volume.path for volume in found if volume.format == "qcow2")
+            return
         time.sleep(ATTEMPT_S)
-    return ()
 
 
 def canonical(connection: Connection, path: str) -> str:
@@ -155,9 +163,9 @@ def _learn(connection: Connection, path: str, known: Known, *, thorough: bool) -
     image = open_image(connection, path)
     if image is None:
         directory = posixpath.dirname(path)
-        here = is_local(connection) and os.access(directory, os.R_OK | os.X_OK)
-        if thorough and not (here and not Path(path).exists()):
-            _through_pool(connection, directory, known)
+        there = _files_in(connection, directory)
+        if thorough and (there is None or path in there):
+            _look_through(connection, directory, known)
         known.setdefault(path, ("", ""))
         return
     try:

@@ -16,3 +16,12 @@ def open_image(connection: Connection, path: str) -> ByteSource | None:
         except OSError:
             pass
     return open_volume(connection, path)
+
+
+def readable(connection: Connection, path: str) -> bool:
+    """Whether this process can read an image as a file of this machine."""
+    try:
+        LocalFile(Path(path)).close()
+    except OSError:
+        return False
+    return is_local(connection)
