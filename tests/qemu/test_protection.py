@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from snapgui.hypervisor import snapshots
 from snapgui.hypervisor.connection import Connection
 from tests.faults.test_unreachable import AS_NOBODY
-from tests.qemu.commands import INTERNAL, Said, ok, refused, result, snapgui
+from tests.qemu.commands import INTERNAL, Said, ok, refused, result, running, snapgui, wait_for_report
 from tests.qemu.images import holds_pattern, is_sound, write_pattern
 from tests.qemu.test_bases import CLONE, overlay
 from tests.stacks.machines import Machine
@@ -313,3 +314,47 @@ def test_removing_lists_what_goes_and_what_stays(stack: Stack, idle_guest: Machi
     assert top.exists()
     assert idle_guest.disk.exists()
     assert vm not in stack.virsh("list", "--all", "--name").stdout.split()
+
+
+@contextlib.contextmanager
+def slow_flatten(machine: Machine) -> Iterator[tuple[libvirt.virDomain, Path, subprocess.Popen[str]]]:
+    """Begin to flatten a clone that is off, with so much below that it takes a while; yield it when data flows."""
+    vm = machine.name
+    write = ["qemu-io", "-f", "qcow2", "-c", "write -P 5 1M 200M", str(machine.disk)]
+    subprocess.run(write, check=True, capture_output=True)
+    file = layered(machine, "clone", machine.disk)
+    domain = machine.connection.defineXML(CLONE.format(name=f"clone-{vm}", file=file))
+    try:
+        with running(machine.uri, "flatten", f"clone-{vm}") as process:
+            wait_for_report(process, "copy")
+            yield domain, file, process
+    finally:
+        if domain.isActive():
+            domain.destroy()
+        domain.undefine()
+
+
+@pytest.mark.parametrize("end", ["cancelled", "killed", "resumed"])
+def test_a_flattening_that_does_not_come_to_its_end(stack: Stack, idle_guest: Machine, end: str) -> None:
+    """The chain is valid all the time; a guest that somebody else let run on meanwhile is not switched off."""
+    with slow_flatten(idle_guest) as (domain, file, process):
+        if end == "cancelled":
+            domain.blockJobSetSpeed("vda", 10)  # MiB/s: it is to be in the middle
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+            assert not domain.isActive()
+        elif end == "killed":
+            process.kill()
+            process.wait(60)
+            assert domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED
+            domain.destroy()
+        else:
+            domain.resume()
+            process.wait(120)
+            assert domain.isActive()
+            domain.destroy()
+        assert is_sound(file)
+        assert content(file) == content(idle_guest.disk)
+        if end != "resumed":
+            ok(idle_guest.uri, "flatten", domain.name())
+            assert content(file) == content(idle_guest.disk)
