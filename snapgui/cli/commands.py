@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 
+from snapgui.cli.independence import clones_to_flatten, flatten_clones, show_plans
 from snapgui.cli.interruption import Interruption
 from snapgui.cli.output import Console, finding_record, findings_text, plan_record, plan_text
 from snapgui.cli.records import lineage_record, snapshot_record, tree_record, vm_record
@@ -22,6 +23,7 @@ from snapgui.operations import delete as deleting
 from snapgui.operations import edit as editing
 from snapgui.operations import flatten as flattening
 from snapgui.operations import mend as mending
+from snapgui.operations import remove as removing
 from snapgui.operations import revert as reverting
 from snapgui.operations import take as taking
 from snapgui.operations import undo as undoing
@@ -216,6 +218,18 @@ def flatten(options: argparse.Namespace, console: Console) -> int:
     return _change(options, console, flattening.plan, show)
 
 
+def remove(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui remove VM``."""
+    request = removing.RemoveRequest(options.with_storage)
+
+    def show(facts: Facts, outcome: Outcome) -> None:
+        record = {"vm": vm_record(facts.vm), "removed": list(outcome.files)}
+        files = f" and {len(outcome.files)} files" if outcome.files else ""
+        console.result(record, f"Removed {facts.vm.name}{files}.")
+
+    return _change(options, console, lambda facts: removing.plan(facts, request), show)
+
+
 def doctor(options: argparse.Namespace, console: Console) -> int:
     """``snapgui doctor VM``."""
     if options.fix is not None:
@@ -266,7 +280,14 @@ def _change(
 ) -> int:
     with open_connection(options) as connection:
         facts = read_facts(connection, connection.find(options.vm))
-        return _carry_out(options, console, connection, facts, make_plan(facts), show)
+        plan = make_plan(facts)
+        if getattr(options, "flatten_clones", False) and (clones := clones_to_flatten(connection, plan)):
+            if options.dry_run:
+                return DONE if show_plans(connection, plan, clones, console) else FAILED
+            flatten_clones(connection, plan, clones, lambda first, of: run_patiently(first, of, connection, console))
+            facts = read_facts(connection, facts.vm.uuid)
+            plan = make_plan(facts)
+        return _carry_out(options, console, connection, facts, plan, show)
 
 
 def _carry_out(

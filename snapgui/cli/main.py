@@ -76,6 +76,7 @@ def _command(options: argparse.Namespace, interruption: Interruption) -> int:
         "clone": commands.clone,
         "flatten": commands.flatten,
         "leftovers": leftovers.leftovers,
+        "remove": commands.remove,
         "undo": commands.undo,
         "prune": commands.prune,
         "demo": commands.demo,
@@ -105,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
     _add_delete(verbs)
     _add_clone(verbs)
     _add_flatten(verbs)
+    _add_remove(verbs)
     _add_doctor(verbs)
     _add_leftovers(verbs)
     _add_undo(verbs)
@@ -183,6 +185,7 @@ def _add_revert(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     safety.add_argument("--no-safety", action="store_true", help="let the current state be lost")
     revert.add_argument("--force", action="store_true", help="also where libvirt calls it risky")
     revert.add_argument("--reset-nvram", action="store_true", help="make the UEFI variables anew")
+    _add_flatten_clones(revert)
     _add_changing(revert)
 
 
@@ -193,6 +196,7 @@ def _add_delete(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     below = delete.add_mutually_exclusive_group()
     below.add_argument("--with-children", action="store_true", help="and all snapshots below them")
     below.add_argument("--children-only", action="store_true", help="only the snapshots below them")
+    _add_flatten_clones(delete)
     _add_changing(delete)
 
 
@@ -216,6 +220,18 @@ def _add_flatten(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     flatten = verbs.add_parser("flatten", help="make a linked clone independent of the images below")
     flatten.add_argument("vm", metavar="VM", help="name or UUID")
     _add_changing(flatten)
+
+
+def _add_remove(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    remove = verbs.add_parser("remove", help="remove a VM that is off")
+    remove.add_argument("vm", metavar="VM", help="name or UUID")
+    remove.add_argument("--with-storage", action="store_true", help="and its own disk images")
+    _add_flatten_clones(remove)
+    _add_changing(remove)
+
+
+def _add_flatten_clones(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--flatten-clones", action="store_true", help="make the clones that it would destroy independent")
 
 
 def _add_doctor(verbs: "argparse._SubParsersAction[_Parser]") -> None:

@@ -11,6 +11,7 @@ from snapgui.cli.printable import printable
 from snapgui.model.errors import SnapguiError
 from snapgui.model.plan import Finding, Operation, Plan
 from snapgui.model.progress import Progress
+from snapgui.model.records import Lent
 from snapgui.operations.outcome import binary_size
 
 if TYPE_CHECKING:
@@ -164,9 +165,19 @@ def findings_text(findings: Iterable[Finding]) -> str:
 
 def finding_record(finding: Finding) -> dict[str, object]:
     """Return a finding in the form that scripts read."""
-    return {
+    record: dict[str, object] = {
         "code": finding.code,
         "severity": finding.severity.value,
         "text": str(finding.text),
         "fix": None if finding.fix is None else str(finding.fix),
     }
+    if finding.clones:
+        record["clones"] = [_clone_record(clone) for clone in finding.clones]
+    return record
+
+
+def _clone_record(clone: Lent) -> dict[str, object]:
+    """A VM, or an image that no VM uses; ``snapshot`` where only that one of the VM needs the base."""
+    vm = {"name": clone.vm, "uuid": clone.vm_uuid} if clone.vm_uuid else None
+    image = None if clone.vm_uuid else clone.vm
+    return {"vm": vm, "image": image, "snapshot": clone.snapshot or None, "base": clone.path}

@@ -16,6 +16,7 @@ from lxml import etree
 from snapgui.hypervisor import files
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.faults import translated
+from snapgui.hypervisor.volumes import Volume, in_pool
 from snapgui.hypervisor.xml import dump, parse
 from snapgui.model.errors import Refused, SnapguiError
 from snapgui.model.text import QT_TRANSLATE_NOOP
@@ -134,6 +135,12 @@ def refresh_at(connection: Connection, directory: str) -> bool:
     return False
 
 
+def images_at(connection: Connection, directory: str) -> list[Volume]:
+    """Return the files of a directory as libvirt sees them."""
+    with pool_at(connection, directory) as pool, translated():
+        return in_pool(pool)
+
+
 def list_pools(connection: Connection) -> tuple[tuple[str, str], ...]:
     """Return (name, directory) of every active pool that is one, without those that exist only for a while."""
     found = []
@@ -162,6 +169,20 @@ def exists(connection: Connection, path: str) -> bool:
         with pool_at(connection, str(PurePosixPath(path).parent)) as pool, translated():
             found = PurePosixPath(path).name in pool.listVolumes()
     return found
+
+
+def remove(connection: Connection, path: str) -> bool:
+    """Remove a file, by a pool where this user may not; return whether it is gone."""
+    if files.remove(connection, path):
+        return True
+    try:
+        with pool_at(connection, str(PurePosixPath(path).parent)) as pool, translated():
+            volume = pool.storageVolLookupByName(PurePosixPath(path).name)
+            if volume.info()[0] == libvirt.VIR_STORAGE_VOL_FILE:
+                volume.delete(0)
+        return not exists(connection, path)
+    except SnapguiError:
+        return False
 
 
 def layer(connection: Connection, path: str, base: str, base_format: str) -> None:

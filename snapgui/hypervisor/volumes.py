@@ -13,6 +13,12 @@ from snapgui.hypervisor.xml import attribute, parse
 
 _PIECE = 2**18
 """Bytes that go into one message; libvirt's largest is 4 MiB, and for older ones 256 KiB."""
+_DIRECTORIES = (
+    libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
+    | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_DIR
+    | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_FS
+    | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_NETFS
+)
 
 
 class VolumeStream:
@@ -139,6 +145,14 @@ def _nobody_knows(_path: str) -> None:
     """Everything is read."""
 
 
+def refresh(connection: Connection) -> None:
+    """Have the pools that are directories look again; one that is being worked in stays as it is."""
+    with contextlib.suppress(libvirt.libvirtError):
+        for pool in connection.libvirt.listAllStoragePools(_DIRECTORIES):
+            with contextlib.suppress(libvirt.libvirtError):
+                pool.refresh(0)
+
+
 def list_volumes(connection: Connection) -> tuple[Volume, ...]:
     """Return the files of all active pools; what vanishes meanwhile is left out."""
     return tuple(each_volume(connection))
@@ -163,6 +177,15 @@ def _read_volume(pool: Any, name: str) -> Volume | None:
     with contextlib.suppress(libvirt.libvirtError):
         return _volume(pool.name(), parse(pool.storageVolLookupByName(name).XMLDesc(0)))
     return None
+
+
+def in_pool(pool: Any) -> list[Volume]:
+    """Return the files of one pool; what vanishes meanwhile is left out."""
+    found = []
+    for volume in pool.listAllVolumes(0):
+        with contextlib.suppress(libvirt.libvirtError):
+            found.append(_volume(pool.name(), parse(volume.XMLDesc(0))))
+    return found
 
 
 def _volume(pool: str, root: etree._Element) -> Volume:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from snapgui.model.progress import Phase
-from snapgui.model.records import DiskRequest, FileCopy, ImageCopy, Kind, NewVm, Then
+from snapgui.model.records import DiskRequest, FileCopy, ImageCopy, Kind, Lent, NewVm, Then
 from snapgui.model.text import Text
 
 
@@ -30,6 +30,7 @@ class Finding:
     """Something the user should know before; ``code`` is stable for scripts, ``fix`` says what can be done.
 
     ``remedies`` can be carried out from here; ``leave_out`` is a disk without which the finding would not be there.
+    ``clones`` are all that read the image in question, each once.
     """
 
     code: str
@@ -38,6 +39,7 @@ class Finding:
     fix: Text | None = None
     remedies: tuple[Remedy, ...] = ()
     leave_out: str = ""
+    clones: tuple[Lent, ...] = ()
 
 
 class Road(StrEnum):
@@ -73,6 +75,7 @@ class Verb(StrEnum):
     ABORT_COPY = "abort-copy"
     REMOVE_FILE = "remove-file"
     REMOVE_POOL = "remove-pool"
+    REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class Step:
     new_vm: NewVm | None = None
     path: str = ""
     pool: str = ""
+    paths: tuple[str, ...] = ()
 
 
 class Operation(StrEnum):
@@ -121,6 +125,7 @@ class Operation(StrEnum):
     CLONE = "clone"
     FLATTEN = "flatten"
     REMOVE_LEFTOVERS = "remove-leftovers"
+    REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,21 @@ class Directory:
 
 
 @dataclass(frozen=True, slots=True)
+class Lent:
+    """An image that something else reads, directly or through others: a VM, or an image that no VM uses.
+
+    ``vm`` is the VM's name, or the path of that image; ``vm_uuid`` is empty for the latter. ``snapshot`` is set where
+    only that snapshot of the VM needs it, not its current state. ``active``: whether the VM has it open now.
+    """
+
+    path: str
+    vm: str
+    vm_uuid: str = ""
+    snapshot: str = ""
+    active: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Interface:
     """One network interface of a VM's configuration."""
 

@@ -1,57 +1,131 @@
 """Which images other VMs are layered on: what must not be changed under them."""
 
+import contextlib
 import os
 import posixpath
+import time
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePosixPath
 
-from snapgui.hypervisor import inventory, snapshots, volumes
+from snapgui.hypervisor import inventory, pools, snapshots, volumes
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.statistics import is_local
 from snapgui.images.qcow2 import ImageError, read_head
 from snapgui.model.errors import SnapguiError
-from snapgui.model.records import Place
+from snapgui.model.records import Lent, Place, Vm
 from snapgui.model.tree import SnapshotTree
-from snapgui.operations.image_access import open_image
+from snapgui.operations.image_access import open_image, readable
 
 Known = dict[str, tuple[str, str]]
-"""What is recorded in an image: its base and the format of that."""
+"""What is recorded in an image: its base and the format of that. A directory that was looked through is in it, too."""
 DEEPEST = 200
 """Images in one chain; more is a cycle."""
+ATTEMPTS, ATTEMPT_S = 3, 0.2
+_NO_IMAGES = ("/dev/", "/proc/", "/sys/")
 
 
-def images_of_others(connection: Connection, vm_uuid: str) -> tuple[tuple[str, str], ...]:
-    """Return (path, VM's name) for every image that another VM reads, its bases included."""
+def images_of_others(connection: Connection, vm_uuid: str, own: Collection[str] = ()) -> tuple[Lent, ...]:
+    """Return every image that another VM reads, its bases included, once for each VM.
+
+    ``own`` are all files of the VM itself. What is layered on them without being a file of any VM is found in the
+    storage pools, and in the directories of these files where this user may look.
+    """
     if connection.uri.startswith("test:"):  # its VMs have no images, and their paths mean nothing
         return ()
-    found: dict[str, str] = {}
+    found: dict[tuple[str, str], Lent] = {}
     known: Known = {}
     for vm in inventory.list_vms(connection):
         if vm.uuid == vm_uuid:
             continue
         try:
-            machine = inventory.read_current_machine(connection, vm.uuid)
-            frozen = _frozen(snapshots.read_tree(connection, vm.uuid)) if vm.snapshots else []
+            read = tuple(_read_by(connection, vm, known))
         except SnapguiError:
             continue
-        for disk in machine.disks:
-            source = volumes.path_of(connection, disk.pool, disk.source) if disk.pool else disk.source
-            for path in chain(connection, source, disk.format, known):
-                found.setdefault(canonical(connection, path), vm.name)
-        for path, image_format in frozen:
-            for below in chain(connection, path, image_format, known):
-                found.setdefault(canonical(connection, below), vm.name)
-    return tuple(found.items())
+        for lent in read:
+            found.setdefault((lent.path, lent.vm_uuid), lent)
+    mine = {canonical(connection, path) for path in own}
+    used = {lent.path for lent in found.values()}
+    return (*found.values(), *_read_by_nobody(connection, mine, used, known))
 
 
-def _frozen(tree: SnapshotTree) -> list[tuple[str, str]]:
-    """Return (image, format) of every image that an external snapshot needs."""
-    found = []
+def _read_by(connection: Connection, vm: Vm, known: Known) -> Iterator[Lent]:
+    """What its current state reads comes first: it says more than a snapshot."""
+    for disk in inventory.read_current_machine(connection, vm.uuid).disks:
+        source = volumes.path_of(connection, disk.pool, disk.source) if disk.pool else disk.source
+        for path in chain(connection, source, disk.format, known, thorough=True):
+            yield Lent(canonical(connection, path), vm.name, vm.uuid, active=vm.state.active)
+    for label, source, image_format in _frozen(snapshots.read_tree(connection, vm.uuid)) if vm.snapshots else ():
+        for path in chain(connection, source, image_format, known, thorough=True):
+            yield Lent(canonical(connection, path), vm.name, vm.uuid, label)
+
+
+def _frozen(tree: SnapshotTree) -> Iterator[tuple[str, str, str]]:
+    """Yield (label, image, format) of every image that an external snapshot needs."""
     for snapshot in tree:
         formats = {disk.target: disk.format for disk in snapshot.machine.disks}
-        found += [
-            (disk.source, formats.get(disk.target, "")) for disk in snapshot.disks if disk.place is Place.EXTERNAL
-        ]
-    return found
+        for disk in snapshot.disks:
+            if disk.place is Place.EXTERNAL:
+                yield snapshot.label, disk.source, formats.get(disk.target, "")
+
+
+def _read_by_nobody(connection: Connection, mine: set[str], used: set[str], known: Known) -> Iterator[Lent]:
+    """Images that no VM has yet, or any more: what is below them is theirs all the same."""
+    candidates = dict.fromkeys(_volumes(connection, known))
+    candidates |= dict.fromkeys(_beside(connection, {posixpath.dirname(path) for path in mine}, known))
+    for candidate in candidates:
+        name = canonical(connection, candidate)
+        if name in mine or name in used:
+            continue
+        for path in chain(connection, candidate, "qcow2", known, thorough=True)[1:]:
+            below = canonical(connection, path)
+            if below in mine:
+                yield Lent(below, candidate)
+
+
+def _volumes(connection: Connection, known: Known) -> Iterator[str]:
+    """What libvirt found in an image counts where this user cannot read the image."""
+    volumes.refresh(connection)
+    for volume in volumes.list_volumes(connection):
+        if volume.format == "qcow2":
+            if not readable(connection, volume.path):
+                known.setdefault(volume.path, (volume.base, volume.base_format))
+            yield volume.path
+
+
+def _beside(connection: Connection, directories: Iterable[str], known: Known) -> Iterator[str]:
+    for directory in directories:
+        there = _files_in(connection, directory)
+        if there is None:
+            _look_through(connection, directory, known)
+            there = [path for path in known if posixpath.dirname(path) == directory and path != f"{directory}/"]
+        yield from there
+
+
+def _files_in(connection: Connection, directory: str) -> list[str] | None:
+    """Return the paths of the files of a directory, or None where this user cannot look."""
+    try:
+        return (
+            sorted(entry.path for entry in os.scandir(directory) if entry.is_file()) if is_local(connection) else None
+        )
+    except OSError:
+        return None
+
+
+def _look_through(connection: Connection, directory: str, known: Known) -> None:
+    """Have libvirt look at the images of a directory that this user cannot read; note their bases in ``known``.
+
+    Where the directory is no pool it becomes one meanwhile; two who do that at once are in each other's way.
+    """
+    looked = f"{directory}/"
+    if looked in known or looked.startswith(_NO_IMAGES):
+        return
+    known[looked] = ("", "")
+    for _ in range(ATTEMPTS):
+        with contextlib.suppress(SnapguiError):
+            for volume in pools.images_at(connection, directory):
+                known.setdefault(volume.path, (volume.base, volume.base_format))
+            return
+        time.sleep(ATTEMPT_S)
 
 
 def canonical(connection: Connection, path: str) -> str:
@@ -66,15 +140,18 @@ def same_file(connection: Connection, one: str, other: str) -> bool:
     return canonical(connection, one) == canonical(connection, other)
 
 
-def chain(connection: Connection, path: str, image_format: str, known: Known) -> list[str]:
-    """Return an image and its bases, as far as their heads can be read; ``known`` keeps what was read."""
+def chain(connection: Connection, path: str, image_format: str, known: Known, *, thorough: bool = False) -> list[str]:
+    """Return an image and its bases, as far as their heads can be read; ``known`` keeps what was read.
+
+    ``thorough``: where this user cannot read an image that lies in no pool, make its directory one meanwhile.
+    """
     found: list[str] = []
     while path.startswith("/") and path not in found and len(found) < DEEPEST:
         found.append(path)
         if image_format != "qcow2":
             break
         if path not in known:
-            known[path] = _backing(connection, path)
+            _learn(connection, path, known, thorough=thorough)
         backing, image_format = known[path]
         if not backing or ":" in backing.partition("/")[0]:  # none, or something else than a file
             break
@@ -82,15 +159,19 @@ def chain(connection: Connection, path: str, image_format: str, known: Known) ->
     return found
 
 
-def _backing(connection: Connection, path: str) -> tuple[str, str]:
+def _learn(connection: Connection, path: str, known: Known, *, thorough: bool) -> None:
     image = open_image(connection, path)
     if image is None:
-        return "", ""
+        directory = posixpath.dirname(path)
+        there = _files_in(connection, directory)
+        if thorough and (there is None or path in there):
+            _look_through(connection, directory, known)
+        known.setdefault(path, ("", ""))
+        return
     try:
         head = read_head(image)
+        known[path] = (head.backing_file, head.backing_format)
     except (ImageError, OSError):
-        return "", ""
-    else:
-        return head.backing_file, head.backing_format
+        known[path] = ("", "")
     finally:
         image.close()

@@ -3,7 +3,9 @@
 libvirt itself allows some of this, and finds the rest in the middle of its work (libvirt-facts 5 and 6).
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 
 from snapgui.model.names import suits_qemu
 from snapgui.model.plan import Finding, Severity
@@ -11,6 +13,7 @@ from snapgui.model.records import Kind, Place, Snapshot
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.doctor import SLEEPING, blocker, dotted, names_are_jobs, own_base_findings
 from snapgui.operations.facts import Facts, is_missing
+from snapgui.operations.protection import clone_findings
 
 _WITH_CHILDREN = QT_TRANSLATE_NOOP("doctor", "Delete the snapshots below first, or delete it with children.")
 _NEWER = QT_TRANSLATE_NOOP("doctor", "libvirt 9.9 or newer can.")
@@ -36,10 +39,22 @@ def revert_findings(facts: Facts, snapshot: Snapshot) -> tuple[Finding, ...]:
 
 def delete_findings(facts: Facts, snapshot: Snapshot, gone: Container[str] = ()) -> tuple[Finding, ...]:
     """Return what matters before ``snapshot`` is deleted, after those in ``gone`` have been."""
+    return (*base_findings(facts, (snapshot,)), *own_delete_findings(facts, snapshot, gone))
+
+
+def own_delete_findings(facts: Facts, snapshot: Snapshot, gone: Container[str] = ()) -> tuple[Finding, ...]:
+    """Return what matters for the VM itself before a snapshot is deleted."""
     if snapshot.kind is Kind.INTERNAL:
         return (*_overlay_findings(facts, snapshot), *_name_findings(facts, snapshot))
-    external = (*_external_delete_findings(facts, snapshot, gone), *_lent_findings(facts, snapshot))
-    return (*own_base_findings(facts), *external)
+    return (*own_base_findings(facts), *_external_delete_findings(facts, snapshot, gone))
+
+
+def base_findings(facts: Facts, chosen: Iterable[Snapshot]) -> Iterator[Finding]:
+    """Yield who would be destroyed by deleting these snapshots: all of them in one finding."""
+    chosen = tuple(chosen)
+    inside = [snapshot for snapshot in chosen if snapshot.kind is Kind.INTERNAL]
+    yield from _lent_findings(facts, [snapshot for snapshot in chosen if snapshot not in inside])
+    yield from _open_findings(facts, inside)
 
 
 def _external_revert_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
@@ -126,14 +141,15 @@ def _external_delete_findings(facts: Facts, snapshot: Snapshot, gone: Container[
 
 def _discarded_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
     """Going back deletes the overlays that are written to now, or writes an older state into the image itself."""
-    real = dict(facts.real)
-    now = {real.get(disk.source, disk.source) for disk in facts.machine.disks if disk.writable}
+    touched = {disk.source for disk in facts.machine.disks if disk.writable}
     if snapshot.kind is Kind.INTERNAL:
-        now |= {real.get(disk.source, disk.source) for disk in snapshot.disks if disk.place is Place.INTERNAL}
-    for path, other in facts.lent:
-        if path in now:
-            text = QT_TRANSLATE_NOOP("doctor", "{vm} is based on an image that would be changed: {path}.")
-            yield blocker("base-of-clone", text.format(vm=other, path=path))
+        touched |= {disk.source for disk in snapshot.disks if disk.place is Place.INTERNAL}
+    yield from clone_findings(
+        facts,
+        touched,
+        QT_TRANSLATE_NOOP("doctor", "{clones} is based on an image that would be changed: {path}."),
+        QT_TRANSLATE_NOOP("doctor", "{clones} are based on an image that would be changed: {path}."),
+    )
 
 
 def _cannot_delete(snapshot: Snapshot, why: Text, fix: Text = _WITH_CHILDREN) -> Finding:
@@ -141,18 +157,44 @@ def _cannot_delete(snapshot: Snapshot, why: Text, fix: Text = _WITH_CHILDREN) ->
     return blocker("external-delete", text.format(name=snapshot.label, why=why), fix)
 
 
-def _lent_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:
-    """libvirt merges into a base under a switched-off clone, and silently destroys the clone."""
-    real = dict(facts.real)
-    held = [disk for disk in snapshot.disks if disk.place is Place.EXTERNAL]
-    touched = {real.get(path, path) for disk in held for path in (disk.source, disk.overlay)}
-    for path, other in facts.lent:
-        if path in touched:
-            text = QT_TRANSLATE_NOOP(
-                "doctor", "{vm} is based on an image of “{name}”: {path}. Changing it would destroy {vm}."
-            )
-            yield blocker("base-of-clone", text.format(vm=other, name=snapshot.label, path=path))
-            return
+def _lent_findings(facts: Facts, chosen: list[Snapshot]) -> Iterator[Finding]:
+    """libvirt merges what was written after the snapshot into the image that it froze, and removes the overlay.
+
+    Which overlay that is, its description only knows as long as nobody went back to it: then it is the one above.
+    """
+    held = [disk for snapshot in chosen for disk in snapshot.disks if disk.place is Place.EXTERNAL]
+    frozen = {disk.source for disk in held}
+    above = {upper for _, chain in facts.chains for upper, lower in pairwise(chain) if lower in frozen}
+    now = {disk.source for disk in facts.machine.disks if disk.writable}
+    active = {path for image, chain in facts.chains if image in now for path in chain}
+    yield from clone_findings(
+        facts,
+        frozen | {disk.overlay for disk in held} | (above & active),
+        QT_TRANSLATE_NOOP(
+            "doctor", "{clones} is based on an image of “{name}”: {path}. Changing it would destroy {clones}."
+        ),
+        QT_TRANSLATE_NOOP(
+            "doctor", "{clones} are based on images of “{name}”: {path}. Changing these would destroy all of them."
+        ),
+        name=_labels(chosen),
+    )
+
+
+def _open_findings(facts: Facts, chosen: list[Snapshot]) -> Iterator[Finding]:
+    """Deleting a snapshot inside an image leaves all else in it as it is (measured), but QEMU wants it for itself."""
+    inside = {disk.source for snapshot in chosen for disk in snapshot.disks if disk.place is Place.INTERNAL}
+    yield from clone_findings(
+        replace(facts, lent=tuple(lent for lent in facts.lent if lent.active)),
+        inside,
+        QT_TRANSLATE_NOOP("doctor", "{clones} runs on the image that holds “{name}”: {path}."),
+        QT_TRANSLATE_NOOP("doctor", "{clones} run on the image that holds “{name}”: {path}."),
+        name=_labels(chosen),
+    )
+
+
+def _labels(chosen: list[Snapshot]) -> str:
+    """What stands between the quotation marks of a sentence."""
+    return "”, “".join(snapshot.label for snapshot in chosen)
 
 
 def _overlay_findings(facts: Facts, snapshot: Snapshot) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from snapgui.model.progress import Phase
 from snapgui.model.records import DiskRequest, Kind, Place, Snapshot
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations import thumbnails
-from snapgui.operations.dangers import delete_findings
+from snapgui.operations.dangers import base_findings, delete_findings, own_delete_findings
 from snapgui.operations.doctor import refuse
 from snapgui.operations.facts import Facts, read_facts
 from snapgui.operations.meter import Meter
@@ -30,11 +30,13 @@ class DeleteRequest:
 def plan(facts: Facts, request: DeleteRequest) -> Plan:
     """Return one step per snapshot, children before their parents."""
     chosen = _chosen(facts, request)
-    findings = {
-        (finding.code, str(finding.text)): finding
+    bases = base_findings(facts, (facts.tree[name] for name in chosen))
+    each = (
+        finding
         for number, name in enumerate(chosen)
-        for finding in delete_findings(facts, facts.tree[name], chosen[:number])
-    }
+        for finding in own_delete_findings(facts, facts.tree[name], chosen[:number])
+    )
+    findings = {(finding.code, str(finding.text)): finding for finding in (*bases, *each)}
     return Plan(
         operation=Operation.DELETE,
         vm_uuid=facts.vm.uuid,

@@ -13,6 +13,7 @@ from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.choice import UEFI_INTERNAL, Choice, choose
 from snapgui.operations.facts import Facts, is_missing, place_of
 from snapgui.operations.outcome import binary_size
+from snapgui.operations.protection import clone_findings
 
 QEMU_JOBS = (10, 9, 0)
 """The first libvirt that saves and deletes internal snapshots of running VMs by QEMU jobs, named after them."""
@@ -59,7 +60,7 @@ def refuse(findings: Iterable[Finding]) -> None:
     """Raise Refused for the first blocker among findings: for a last look with fresh facts, before a change."""
     for finding in findings:
         if finding.severity is Severity.BLOCKER:
-            raise Refused(finding.text)
+            raise Refused(finding.text, detail=str(finding.fix or ""))
 
 
 def blocker(
@@ -275,7 +276,7 @@ def _general_findings(facts: Facts) -> Iterator[Finding]:
         yield _note(
             "tpm", QT_TRANSLATE_NOOP("doctor", "The VM has a TPM; its state is saved only together with the memory.")
         )
-    yield from _lent_findings(facts)
+    yield from written_base_findings(facts, Severity.WARNING)
     yield from _lost_findings(facts)
     if not facts.vm.persistent:
         text = QT_TRANSLATE_NOOP("doctor", "{vm} exists only while it runs: its snapshots will be gone when it ends.")
@@ -321,15 +322,21 @@ def _lost_findings(facts: Facts) -> Iterator[Finding]:
                 yield Finding("file-missing", Severity.WARNING, text.format(name=snapshot.label, path=path))
 
 
-def _lent_findings(facts: Facts) -> Iterator[Finding]:
-    real = dict(facts.real)
-    now = {real.get(disk.source, disk.source) for disk in facts.machine.disks if disk.writable}
-    for path, other in facts.lent:
-        if path in now:
-            text = QT_TRANSLATE_NOOP(
-                "doctor", "{vm} is based on an image that this VM writes to: {path}. Every write may destroy {vm}."
-            )
-            yield Finding("base-of-clone", Severity.WARNING, text.format(vm=other, path=path))
+def written_base_findings(facts: Facts, severity: Severity = Severity.BLOCKER) -> Iterator[Finding]:
+    """Return who is based on an image that this VM writes to whenever it runs."""
+    yield from clone_findings(
+        facts,
+        (disk.source for disk in facts.machine.disks if disk.writable),
+        QT_TRANSLATE_NOOP(
+            "doctor",
+            "{clones} is based on an image that this VM writes to: {path}. Every write may destroy {clones}.",
+        ),
+        QT_TRANSLATE_NOOP(
+            "doctor",
+            "{clones} are based on images that this VM writes to: {path}. Every write may destroy them.",
+        ),
+        severity,
+    )
 
 
 def _note(code: str, text: Text, fix: Text | None = None) -> Finding:

@@ -14,6 +14,7 @@ from snapgui.model.records import (
     Directory,
     Disk,
     Kind,
+    Lent,
     Machine,
     PauseReason,
     Place,
@@ -34,10 +35,11 @@ class Facts:
     ``sizes``: (path, bytes on disk) of the files of external snapshots; ``inside``: (snapshot, bytes of memory) of
     those inside the image that holds the memory.
     ``memory_format``: of the newest memory file, empty where nobody can tell.
-    ``lent``: (image, name) of other VMs that read this image; ``real``: (path, the same without links) of own files;
+    ``lent``: images that something else reads; ``real``: (path, the same without links) of own files;
     ``chains``: (image, it and its bases) of every disk now and in an external snapshot;
     ``places``: the directories of all these files; ``agent``: whether the guest agent answers;
     ``block_jobs``: disks that are being copied or merged right now.
+    ``allocated``: (image, bytes on disk) of all these chains, where that can be known.
     ``resident``: bytes of guest RAM in use; ``free``: bytes of room where the RAM would be saved; None for unknown.
     """
 
@@ -54,7 +56,8 @@ class Facts:
     places: tuple[Directory, ...] = ()
     sizes: tuple[tuple[str, int], ...] = ()
     inside: tuple[tuple[str, int], ...] = ()
-    lent: tuple[tuple[str, str], ...] = ()
+    lent: tuple[Lent, ...] = ()
+    allocated: tuple[tuple[str, int], ...] = ()
     chains: tuple[tuple[str, tuple[str, ...]], ...] = ()
     real: tuple[tuple[str, str], ...] = ()
     memory_format: str = ""
@@ -70,6 +73,7 @@ def read_facts(connection: Connection, vm_uuid: str) -> Facts:
     images = statistics.image_paths(machine)
     chains = _chains(connection, machine, tree)
     based = dict.fromkeys(path for _, files_of_chain in chains for path in files_of_chain)
+    overlays = [disk.overlay for snapshot in tree for disk in snapshot.disks if disk.overlay.startswith("/")]
     return Facts(
         uri=connection.uri,
         vm=vm,
@@ -84,7 +88,8 @@ def read_facts(connection: Connection, vm_uuid: str) -> Facts:
         places=tuple(files.look(connection, place) for place in _directories((*images, *_files_of(tree), *based))),
         sizes=tuple(_sizes(connection, tree)),
         inside=_inside(connection, machine, tree),
-        lent=images_of_others(connection, vm_uuid),
+        lent=images_of_others(connection, vm_uuid, (*images, *based, *_files_of(tree), *overlays)),
+        allocated=tuple(_allocated(connection, based)),
         real=tuple((path, canonical(connection, path)) for path in dict.fromkeys((*based, *_files_of(tree)))),
         chains=chains,
         memory_format=_memory_format(connection, tree),
@@ -102,7 +107,7 @@ def _chains(connection: Connection, machine: Machine, tree: SnapshotTree) -> tup
         for disk in snapshot.disks:
             if disk.place is Place.EXTERNAL:
                 images.setdefault(disk.source, formats.get(disk.target, ""))
-    return tuple((path, tuple(chain(connection, path, kind, known))) for path, kind in images.items())
+    return tuple((path, tuple(chain(connection, path, kind, known, thorough=True))) for path, kind in images.items())
 
 
 def _files_of(tree: SnapshotTree) -> Iterator[str]:
@@ -121,6 +126,13 @@ def _sizes(connection: Connection, tree: SnapshotTree) -> Iterator[tuple[str, in
             size = statistics.allocated(connection, (path,)) if path.startswith("/") else None
             if size is not None:
                 yield path, size
+
+
+def _allocated(connection: Connection, paths: Iterable[str]) -> Iterator[tuple[str, int]]:
+    for path in paths:
+        size = statistics.allocated(connection, (path,))
+        if size is not None:
+            yield path, size
 
 
 def _inside(connection: Connection, machine: Machine, tree: SnapshotTree) -> tuple[tuple[str, int], ...]:

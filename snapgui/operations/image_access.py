@@ -29,6 +29,15 @@ def open_image(connection: Connection, path: str) -> ByteSource | None:
     return open_volume(connection, path)
 
 
+def readable(connection: Connection, path: str) -> bool:
+    """Whether this process can read an image as a file of this machine."""
+    try:
+        LocalFile(Path(path)).close()
+    except OSError:
+        return False
+    return is_local(connection)
+
+
 @contextlib.contextmanager
 def lent_image(connection: Connection, path: str) -> Iterator[ByteSource]:
     """Lend the bytes of an image, if need be through a pool that exists only meanwhile; raises ImageError."""

@@ -6,8 +6,8 @@ from snapgui.model.plan import Operation, Plan, Remedy, Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.choice import UEFI_INTERNAL
-from snapgui.operations.doctor import own_base_findings, refuse
-from snapgui.operations.facts import Facts
+from snapgui.operations.doctor import own_base_findings, refuse, written_base_findings
+from snapgui.operations.facts import Facts, read_facts
 from snapgui.operations.task import Task
 
 
@@ -23,6 +23,7 @@ def plan(facts: Facts, remedy: Remedy) -> Plan:
         title=step.text,
         steps=(step,),
         losses=_losses(remedy),
+        findings=tuple(written_base_findings(facts)) if remedy is Remedy.START else (),
         notes=_notes(facts, remedy),
     )
 
@@ -76,7 +77,9 @@ def _notes(facts: Facts, remedy: Remedy) -> tuple[Text, ...]:
 
 
 def start(step: Step, task: Task) -> None:
-    """Start the VM."""
+    """Start the VM, if nothing has come to be based on its images since it was planned."""
+    fresh = read_facts(task.connection, task.vm_uuid)
+    refuse((*own_base_findings(fresh), *written_base_findings(fresh)))
     task.report_phase(step, Phase.START)
     inventory.start(task.connection, task.vm_uuid)
 

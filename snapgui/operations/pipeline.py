@@ -21,6 +21,7 @@ from snapgui.operations import (
     intents,
     leftover_removal,
     mend,
+    remove,
     revert,
     take,
 )
@@ -49,6 +50,7 @@ _PERFORM: dict[Verb, Callable[[Step, Task], None]] = {
     Verb.ABORT_COPY: leftover_removal.abort_copy,
     Verb.REMOVE_FILE: leftover_removal.remove_file,
     Verb.REMOVE_POOL: leftover_removal.remove_pool,
+    Verb.REMOVE: remove.perform,
 }
 
 

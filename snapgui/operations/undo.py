@@ -4,8 +4,10 @@ from snapgui.model.errors import Refused
 from snapgui.model.plan import Operation, Plan
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations import delete, revert
+from snapgui.operations.dangers import delete_findings
 from snapgui.operations.facts import Facts
 from snapgui.operations.history import History, Past
+from snapgui.operations.protection import CODE
 
 
 def undoable(facts: Facts, history: History) -> Past | None:
@@ -22,7 +24,8 @@ def plan(facts: Facts, past: Past | None) -> Plan:
         text = QT_TRANSLATE_NOOP("errors", "There is no revert of {vm} that a safety snapshot could undo.")
         raise Refused(text.format(vm=facts.vm.name))
     back = revert.plan(facts, revert.RevertRequest(safety, safety=False))
-    kept = bool(facts.tree.children(safety))  # other snapshots hang off it by now
+    clones = [finding for finding in delete_findings(facts, facts.tree[safety]) if finding.code == CODE]
+    kept = bool(facts.tree.children(safety)) or bool(clones)  # others hang off it by now, or are based on it
     away = () if kept else delete.plan(facts, delete.DeleteRequest((safety,))).steps
     return Plan(
         operation=Operation.UNDO,
@@ -32,8 +35,12 @@ def plan(facts: Facts, past: Past | None) -> Plan:
         steps=(*back.steps, *away),
         losses=_losses(facts, past),
         findings=back.findings,
-        notes=back.notes,
+        notes=(*back.notes, *(_stays(safety, finding.text) for finding in clones)),
     )
+
+
+def _stays(safety: str, why: Text) -> Text:
+    return QT_TRANSLATE_NOOP("plan", "“{name}” stays: {why}").format(name=safety, why=why)
 
 
 def _losses(facts: Facts, past: Past) -> tuple[Text, ...]:

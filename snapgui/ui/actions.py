@@ -67,6 +67,13 @@ def _can_change(situation: Situation) -> str:
     return ""
 
 
+def _is_off(situation: Situation) -> str:
+    if why := _can_change(situation):
+        return why
+    running = situation.vm is not None and situation.vm.state.active
+    return tr("Shut the virtual machine down first.") if running else ""
+
+
 def _needs_one(situation: Situation) -> str:
     if why := _can_change(situation):
         return why
@@ -193,6 +200,14 @@ def table() -> tuple[ActionSpec, ...]:
             "",
             tr("A deletion can be taken back for 10 seconds before it begins"),
             _always,
+        ),
+        row(
+            "remove",
+            tr("Remove VM…"),
+            "delete",
+            "",
+            tr("Remove the virtual machine, with or without its disks"),
+            _is_off,
         ),
         row("rename", tr("Rename…"), "rename", "F2", tr("Give the snapshot another title"), _needs_one),
         row(

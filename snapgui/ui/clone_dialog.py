@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QCheckBox, QLabel, QLineEdit, QPushButton, QRadioB
 from snapgui.model.errors import Refused, SnapguiError
 from snapgui.model.plan import Finding, Plan, Road, Verb
 from snapgui.model.text import QT_TRANSLATE_NOOP
-from snapgui.operations import clone, flatten
+from snapgui.operations import clone
 from snapgui.operations.clone import CloneRequest
 from snapgui.operations.facts import Facts
 from snapgui.operations.surroundings import Surroundings
@@ -137,20 +137,6 @@ class CloneDialog(PlanDialog):
     def _on_more(self, shown: bool) -> None:
         self.options.setVisible(shown)
         self.fit()
-
-
-class FlattenDialog(PlanDialog):
-    """What it means that a VM shall read no other images any more."""
-
-    def __init__(self, facts: Facts, parent: QWidget) -> None:
-        flatten.plan(facts)
-        super().__init__(facts, tr("Make Independent"), parent)
-        self.setWindowTitle(tr("Make {vm} Independent").format(vm=short(facts.vm.name)))
-        self.replan()
-        self.fit()
-
-    def make_plan(self) -> Plan:
-        return flatten.plan(self.facts)
 
 
 def plan_at_once(look: CloneLook, snapshot: str | None) -> Plan | None:

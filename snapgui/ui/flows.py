@@ -26,17 +26,19 @@ from snapgui.operations.pipeline import run
 from snapgui.operations.safety import prune_request, surplus
 from snapgui.operations.surroundings import Surroundings
 from snapgui.ui.bridge import Bridge
-from snapgui.ui.clone_dialog import CloneDialog, FlattenDialog, plan_at_once
+from snapgui.ui.clone_dialog import CloneDialog, plan_at_once
 from snapgui.ui.clone_look import CloneLook, look, look_around
 from snapgui.ui.host import Host
 from snapgui.ui.jobs import Job, JobsModel, JobState
 from snapgui.ui.leftover_dialog import LeftoverDialog
 from snapgui.ui.plan_dialogs import DeleteDialog, MendDialog, PlanDialog, RevertDialog, TakeDialog, UndoDialog
+from snapgui.ui.protection_dialogs import IndependenceDialog, RemoveDialog
 from snapgui.ui.vm_list import host_title
 from snapgui.ui.wording import tr, words
 
 GRACE_S = 10
 """Seconds in which a deletion that was agreed to can still be taken back."""
+_GRACED = {Operation.DELETE, Operation.REMOVE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Flows(QObject):
         self._bridge, self._jobs, self._history, self._window = bridge, jobs, history, window
         self._hosts: dict[int, Host] = {}
         self._then: dict[int, Callable[[], object]] = {}
+        self._waiting: dict[int, PlanDialog] = {}
         self.grace_s = GRACE_S
 
     def take(self, host: Host, vm_uuid: str) -> None:
@@ -82,6 +85,10 @@ class Flows(QObject):
     def delete(self, host: Host, vm_uuid: str, request: DeleteRequest) -> None:
         """Show what will be lost, then delete."""
         self._ask(host, vm_uuid, lambda facts: DeleteDialog(facts, request, self._window))
+
+    def remove(self, host: Host, vm_uuid: str) -> None:
+        """Show what will be lost with a VM, then remove it."""
+        self._ask(host, vm_uuid, lambda facts: RemoveDialog(facts, self._window))
 
     def prune(self, host: Host, vm_uuid: str, keep: int, *, by_itself: bool = False) -> None:
         """Delete the safety snapshots beyond the latest ``keep``; ``by_itself`` without a dialog, after the grace."""
@@ -167,7 +174,7 @@ class Flows(QObject):
 
     def flatten(self, host: Host, vm_uuid: str) -> None:
         """Show what it means to make a VM independent of the images below its own, then do it."""
-        self._ask(host, vm_uuid, lambda facts: FlattenDialog(facts, self._window))
+        self._ask(host, vm_uuid, lambda facts: IndependenceDialog(facts, self._window))
 
     def start(self, host: Host, plan: Plan, facts: Facts) -> Job:
         """Run a plan in the VM's lane."""
@@ -198,6 +205,7 @@ class Flows(QObject):
     def cancel(self, job: Job) -> None:
         """Call a job off as soon as that can be done cleanly."""
         job.cancel.set()
+        self._show_waiting(job)
         self.progressed.emit(job)
 
     def resume(self, host: Host, job: Job) -> None:
@@ -258,34 +266,70 @@ class Flows(QObject):
         self._read(host, vm_uuid, planned)
 
     def _open(self, host: Host, dialog: PlanDialog) -> None:
-        dialog.mend_wanted.connect(lambda remedy: self._mend(host, dialog, remedy))
+        self._connect(host, dialog)
         dialog.agreed.connect(lambda plan, facts: self._agreed(host, plan, facts))
         dialog.open()
 
+    def _connect(self, host: Host, dialog: PlanDialog) -> None:
+        dialog.waiting.cancelled.connect(self.cancel)
+        dialog.mend_wanted.connect(lambda remedy: self._mend(host, dialog, remedy))
+        dialog.independence_wanted.connect(lambda clone: self._make_independent(host, dialog, clone))
+
     def _agreed(self, host: Host, plan: Plan, facts: Facts) -> None:
-        if plan.operation is Operation.DELETE and self.grace_s > 0:
+        if plan.operation in _GRACED and self.grace_s > 0:
             self.deferred.emit(Deferred(self.grace_s, plan, lambda: self.start(host, plan, facts)))
         else:
             self.start(host, plan, facts)
 
     def _mend(self, host: Host, dialog: PlanDialog, remedy: Remedy) -> None:
         """Do what the doctor proposes, then let the dialog look at the VM again."""
-
-        def again(facts: Facts) -> None:
-            if isValid(dialog):
-                dialog.look_again(facts)
-
-        def begin(plan: Plan, facts: Facts) -> None:
-            job = self.start(host, plan, facts)
-            self._then[id(job)] = lambda: self._read(host, job.vm_uuid, again)
-
         try:
             asking = MendDialog(dialog.facts, remedy, dialog)
         except SnapguiError as error:
             self._fail(host, error)
             return
-        asking.agreed.connect(begin)
+        self._first(host, dialog, asking)
         asking.open()
+
+    def _make_independent(self, host: Host, dialog: PlanDialog, clone: str) -> None:
+        """Flatten what the dialog's plan would destroy, then let the dialog look at the VM again."""
+
+        def planned(facts: Facts) -> None:
+            if not isValid(dialog):
+                return
+            try:
+                asking = IndependenceDialog(facts, dialog)
+            except SnapguiError as error:
+                dialog.complain(error)
+                return
+            self._first(host, dialog, asking)
+            asking.open()
+
+        self._read(host, clone, planned)
+
+    def _first(self, host: Host, dialog: PlanDialog, asking: PlanDialog) -> None:
+        """Let ``dialog`` wait for what is asked in another one above it."""
+
+        def again(facts: Facts, job: Job) -> None:
+            if isValid(dialog):
+                dialog.look_again(facts)
+                if job.error is not None:
+                    dialog.complain(job.error)
+
+        def begin(plan: Plan, facts: Facts) -> None:
+            job = self.start(host, plan, facts)
+            self._waiting[id(job)] = dialog
+            self._then[id(job)] = lambda: self._read(host, vm_uuid, lambda found: again(found, job))
+            self._show_waiting(job)
+
+        vm_uuid = dialog.facts.vm.uuid
+        self._connect(host, asking)
+        asking.agreed.connect(begin)
+
+    def _show_waiting(self, job: Job) -> None:
+        dialog = self._waiting.get(id(job))
+        if dialog is not None and isValid(dialog):
+            dialog.waiting.show_job(job)
 
     def _insist(self, host: Host, vm_uuid: str, plan: Plan, risk: str) -> None:
         """Show what libvirt said against a revert, and do it as it was asked for if the user insists."""
@@ -297,11 +341,14 @@ class Flows(QObject):
 
     def _progress(self, job: Job, progress: Progress) -> None:
         self._jobs.begin(job, progress)
+        self._show_waiting(job)
         self.progressed.emit(job)
 
     def _end(self, job: Job, outcome: Outcome | None, error: SnapguiError | None) -> None:
         job.commands = () if job.plan is None else _commands(job.plan)
         self._jobs.end(job, outcome, error)
+        self._show_waiting(job)
+        self._waiting.pop(id(job), None)
         host = self._hosts.pop(id(job), None)
         self.progressed.emit(job)
         self.ended.emit(job)

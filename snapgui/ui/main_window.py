@@ -131,6 +131,7 @@ class MainWindow(QMainWindow):
             "clone": self.clone_wishes.clone,
             "flatten": lambda: self._with_vm(self.flows.flatten),
             "undo_revert": lambda: self._with_vm(self.flows.undo),
+            "remove": lambda: self._with_vm(self.flows.remove),
             "prune": lambda: self._with_vm(lambda host, uuid: self.flows.prune(host, uuid, 1)),
             "grace": lambda: self._set_grace(self.actions_["grace"].isChecked()),
             "delete": lambda: self._delete(with_children=False),

@@ -29,6 +29,7 @@ _SNAPSHOT = (
     "",
     "flatten",
     "clone_at_once",
+    "remove",
     "",
     "quit",
 )
@@ -50,7 +51,7 @@ _NODE = (
     "delete_children",
 )
 _HERE = ("take", "clone")
-_VM = ("take", "clone", "flatten", "", "refresh")
+_VM = ("take", "clone", "flatten", "", "refresh", "", "remove")
 _TOOLS = ("take", "revert", "clone", "delete")
 
 

@@ -25,6 +25,7 @@ from snapgui.model.records import Place, Then
 from snapgui.operations import delete, mend, revert, take, undo
 from snapgui.operations.facts import Facts
 from snapgui.operations.history import Experience, Past
+from snapgui.ui.job_row import JobRow
 from snapgui.ui.plan_view import REMEDIES, PlanView
 from snapgui.ui.take_options import TakeOptions
 from snapgui.ui.wording import plain_label, plain_tip, tr, words
@@ -38,11 +39,14 @@ EDGE, SPARE, FRAME = 20, 12, 40
 class PlanDialog(QDialog):
     """A plan, a button with the verb, and Cancel.
 
-    ``agreed`` carries (plan, facts), ``mend_wanted`` what the user wants to have done about a finding first.
+    ``agreed`` carries (plan, facts), ``mend_wanted`` what the user wants to have done about a finding first,
+    ``independence_wanted`` the UUID of a clone that is to depend on nothing first. ``waiting`` shows what is being done
+    about that, and how far it is.
     """
 
     agreed = Signal(object, object)
     mend_wanted = Signal(object)
+    independence_wanted = Signal(str)
 
     def __init__(self, facts: Facts, verb: str, parent: QWidget) -> None:
         super().__init__(parent)
@@ -56,8 +60,10 @@ class PlanDialog(QDialog):
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._problem = plain_label("", self, "loss")
         self._problem.setWordWrap(True)
+        self.waiting = JobRow(self)
         self._view = PlanView(self)
         self._view.mend_wanted.connect(self.mend_wanted)
+        self._view.independence_wanted.connect(self.independence_wanted)
         self._view.leave_out_wanted.connect(self.leave_out)
         self._scroll = QScrollArea(self)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -75,6 +81,7 @@ class PlanDialog(QDialog):
         box.setSpacing(12)
         box.addLayout(self.form)
         box.addWidget(self._problem)
+        box.addWidget(self.waiting)
         box.addWidget(self._scroll, 1)
         box.addWidget(buttons)
 
@@ -90,6 +97,12 @@ class PlanDialog(QDialog):
         """Show what the plan means now that something was mended."""
         self.facts = facts
         self.replan()
+        self.fit()
+
+    def complain(self, error: SnapguiError) -> None:
+        """Say why something that was wanted first cannot be, until something else is chosen."""
+        self._problem.setText(words(error.text))
+        self._problem.show()
         self.fit()
 
     def replan(self) -> None:

@@ -17,13 +17,16 @@ from PySide6.QtWidgets import (
 )
 
 from snapgui.model.plan import Finding, Plan, Remedy, Severity
+from snapgui.model.records import Lent
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.ui.assets import pixmap
 from snapgui.ui.theme import Role, color
-from snapgui.ui.wording import plain_label, tr, words
+from snapgui.ui.wording import elided_middle, plain_label, tr, words
 
 ICON = 16
 MOST_LINES = 12
+MOST_BUTTONS, MOST_PIXELS = 6, 240
+"""Clones with a button of their own, and how wide a name on a button is."""
 _LOOKS = {
     Severity.BLOCKER: ("error", Role.LOSS, "loss"),
     Severity.WARNING: ("warning", Role.WAIT, "wait"),
@@ -39,11 +42,18 @@ REMEDIES = {
 """What the buttons say."""
 
 
+def flattenable(finding: Finding) -> tuple[Lent, ...]:
+    """Return the clones that can be made independent from here: VMs whose current state reads the base."""
+    blocks = finding.severity is Severity.BLOCKER
+    return tuple(clone for clone in finding.clones if blocks and clone.vm_uuid and not clone.snapshot)
+
+
 class PlanView(QWidget):
     """Rebuilt whenever the user changes an option. What can be done about a finding is a button below it."""
 
     mend_wanted = Signal(object)
     leave_out_wanted = Signal(str)
+    independence_wanted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -132,6 +142,10 @@ class PlanView(QWidget):
             offered.append((text, partial(self.leave_out_wanted.emit, target)))
         if offered:
             self._buttons(offered)
+        for clone in flattenable(finding)[:MOST_BUTTONS]:
+            name = elided_middle(clone.vm, self, MOST_PIXELS)
+            text = tr("Make {vm} Independent…").format(vm=name.replace("&", "&&"))
+            self._buttons([(text, partial(self.independence_wanted.emit, clone.vm_uuid))])
 
     def _buttons(self, offered: list[tuple[str, Callable[[], object]]]) -> None:
         row = QWidget(self)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from snapgui.model.records import Capabilities, Directory, Disk, Machine, PauseReason, Place, Vm, VmState
+from snapgui.model.records import Capabilities, Directory, Disk, Lent, Machine, PauseReason, Place, Vm, VmState
 from snapgui.model.tree import SnapshotTree
 from snapgui.operations.facts import Facts
 from tests.unit.trees import files_of, image_after, tree
@@ -28,7 +28,7 @@ def facts(
     managed_save: bool = False,
     resident: int | None = 100 * MIB,
     free: int | None = 10_000 * MIB,
-    lent: tuple[tuple[str, str], ...] = (),
+    lent: tuple[Lent, ...] = (),
     agent: bool = False,
     memory_format: str = "sparse",
 ) -> Facts:

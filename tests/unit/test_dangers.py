@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from snapgui.model.plan import Severity
-from snapgui.model.records import Capabilities, Directory, Kind, Place, SnapshotDisk, Vm
+from snapgui.model.records import Capabilities, Directory, Kind, Lent, Place, SnapshotDisk, Vm
 from snapgui.model.tree import SnapshotTree
 from snapgui.operations.dangers import delete_findings, revert_findings
 from snapgui.operations.delete import DeleteRequest
@@ -177,7 +177,7 @@ def test_what_nobody_can_see_is_not_called_missing(places: tuple[Directory, ...]
 @pytest.mark.parametrize("stack", ["old", "new"])
 def test_no_image_is_changed_that_another_vm_is_based_on(lent: str, name: str, refused: bool, stack: str) -> None:
     """libvirt merges the overlay into its base; a clone that is switched off would silently be destroyed."""
-    state = known(CHAIN, stack, lent=((lent, "clone"),))
+    state = known(CHAIN, stack, lent=(Lent(lent, "clone", "99"),))
     found = delete_findings(state, state.tree[name])
     assert [finding.code for finding in found] == (["base-of-clone"] if refused else [])
     if refused:
@@ -188,7 +188,7 @@ def test_no_image_is_changed_that_another_vm_is_based_on(lent: str, name: str, r
 
 @pytest.mark.parametrize(("lent", "refused"), [("/images/c.qcow2", True), ("/images/b.qcow2", False)])
 def test_a_revert_gives_up_no_image_that_another_vm_is_based_on(lent: str, refused: bool) -> None:
-    state = known(CHAIN, "new", lent=((lent, "clone"),))
+    state = known(CHAIN, "new", lent=(Lent(lent, "clone", "99"),))
     codes = [finding.code for finding in revert_findings(state, state.tree["a"])]
     assert codes == (["base-of-clone"] if refused else [])
 

@@ -173,7 +173,8 @@ def test_metainfo_validates() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "tree", "take", "edit", "revert", "delete", "undo", "doctor", "leftovers", "demo"]
+    "command",
+    ["list", "tree", "take", "edit", "revert", "delete", "flatten", "remove", "undo", "doctor", "leftovers", "demo"],
 )
 def test_man_page_describes_the_command(command: str) -> None:
     page = MAN_PAGE.read_text()
@@ -195,6 +196,8 @@ def test_man_page_describes_the_command(command: str) -> None:
         "force",
         "dry-run",
         "with-children",
+        "with-storage",
+        "flatten-clones",
         "tour",
         "progress",
     ],
