@@ -231,7 +231,7 @@ def test_the_plan_lists_files_with_sizes_and_what_is_lost() -> None:
         "The memory of the sleeping guest will be lost.",
     ]
     (step,) = made.steps
-    assert step.files == (DISK.source,)
+    assert step.paths == (DISK.source,)
     assert DISK.source in str(step.text), "whoever finds it half done in the history is told what may be left"
 
 
