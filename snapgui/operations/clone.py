@@ -26,6 +26,8 @@ from snapgui.operations.surroundings import Surroundings
 from snapgui.operations.take import take_step
 
 LONGEST_NAME = 200
+"""Bytes."""
+LONGEST_PROPOSAL = 180
 BASE_NAME = "base-of-{name}"
 
 
@@ -77,8 +79,10 @@ def plan(facts: Facts, around: Surroundings, request: CloneRequest) -> Plan:
 
 
 def propose(vm: str, taken: frozenset[str]) -> str:
-    """Return “web01-clone”, “web01-clone2” and so on, the first that is free."""
-    base, number = f"{vm[:LONGEST_NAME]}-clone", 2
+    """Return “web01-clone”, “web01-clone2” and so on, the first that is free; of a long name only the beginning."""
+    plain = "".join(char for char in vm if char.isprintable() and char != "/").strip()
+    short = plain.encode()[:LONGEST_PROPOSAL].decode("utf-8", "ignore").strip()
+    base, number = f"{short}-clone", 2
     found = base
     while found in taken:
         found, number = f"{base}{number}", number + 1

@@ -88,7 +88,7 @@ def base_of(source: ByteSource, path: str, image_format: str) -> tuple[str, str]
 @contextlib.contextmanager
 def new_file(connection: Connection, path: str, most: int) -> Iterator[Sink]:
     """Lend a new file of the hypervisor's machine, of at most so many bytes; it is gone again where that fails."""
-    if is_local(connection) and os.access(PurePosixPath(path).parent, os.W_OK | os.X_OK):
+    if is_local(connection) and os.access(PurePosixPath(path).parent, os.W_OK | os.X_OK, effective_ids=True):
         with LocalSink(path) as sink:
             yield sink
         return

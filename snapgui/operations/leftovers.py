@@ -8,12 +8,13 @@ import os
 import shlex
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
-from snapgui.hypervisor import backup, inventory, pools, snapshots
+from snapgui.hypervisor import backup, files, inventory, pools, snapshots
 from snapgui.hypervisor.connection import Connection
 from snapgui.model.errors import Gone, SnapguiError
 from snapgui.model.plan import Operation
-from snapgui.model.records import PauseReason, VmState
+from snapgui.model.records import PauseReason, Vm, VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.history import Entry, History, Making
 from snapgui.operations.lanes import is_held
@@ -101,8 +102,8 @@ def look_again(connection: Connection, history: History, leftover: Leftover) -> 
 
 def _described(connection: Connection, history: History, entry: Entry) -> Leftover:
     remains = _remains(connection, history, entry)
-    text, stands_still = _truth(connection, entry, remains)
     commands = history.commands(entry.job)
+    text, stands_still = _truth(connection, entry, remains, commands)
     if stands_still:
         commands = (*commands, shlex.join(("virsh", "resume", entry.vm_name)))
     return Leftover(entry.title, entry.vm_uuid, entry.vm_name, text, stands_still, commands, entry.job, remains)
@@ -176,17 +177,41 @@ def _orphan(connection: Connection, entry: Entry, names: list[str]) -> str:
 # in words
 
 
-def _truth(connection: Connection, entry: Entry, remains: Remains) -> tuple[Text, bool]:
+def _truth(connection: Connection, entry: Entry, remains: Remains, commands: tuple[str, ...]) -> tuple[Text, bool]:
     if entry.operation is Operation.CLONE:
         return _of_clone(remains), False
     try:
         vm = inventory.read_vm(connection, entry.vm_uuid)
     except Gone:
-        return QT_TRANSLATE_NOOP("leftovers", "interrupted; the VM does not exist any more"), False
+        return _of_removal(connection, commands), False
+    if entry.operation is Operation.FLATTEN:
+        return _of_flattening(vm), False
     if vm.state is VmState.PAUSED and vm.pause in _STANDS_STILL:
         text = QT_TRANSLATE_NOOP("leftovers", "interrupted; the guest still stands still: let it run on (right click)")
         return text, True
     return _what_became(connection, entry), False
+
+
+def _of_removal(connection: Connection, commands: tuple[str, ...]) -> Text:
+    """The VM goes first: of its files, those are left that are there."""
+    words = [word for command in commands for word in shlex.split(command)]
+    named = [path for flag, paths in pairwise(words) if flag == "--storage" for path in paths.split(",")]
+    left = [path for path in named if files.exists(connection, path)]
+    if not left:
+        return QT_TRANSLATE_NOOP("leftovers", "interrupted; the VM does not exist any more")
+    text = QT_TRANSLATE_NOOP("leftovers", "interrupted; the VM does not exist any more. Left of it: {files}")
+    return text.format(files=", ".join(left))
+
+
+def _of_flattening(vm: Vm) -> Text:
+    if vm.state is VmState.PAUSED:
+        text = QT_TRANSLATE_NOOP(
+            "leftovers",
+            "interrupted; nothing is lost. If {vm} was off before, it was started standing still for this: switch it "
+            "off, and make it independent again",
+        )
+        return text.format(vm=vm.name)
+    return QT_TRANSLATE_NOOP("leftovers", "interrupted; nothing is lost: make it independent again")
 
 
 def _of_clone(remains: Remains) -> Text:

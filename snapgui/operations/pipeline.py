@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from snapgui.hypervisor import inventory
 from snapgui.hypervisor.connection import Connection
-from snapgui.model.errors import Cancelled, Refused, SnapguiError
+from snapgui.model.errors import Broken, Cancelled, Refused, SnapguiError, Unavailable
 from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.progress import Progress
 from snapgui.model.records import VmState
@@ -88,8 +88,8 @@ def run(
                 _run_step(step, task, history, job)
         except SnapguiError as error:
             clone_copy.roll_back(task)
-            error = _with_base(error, task)
             intents.after_failure(history, job, task, error)
+            error = _with_base(_of_target(error, task), task)
             outcome = "cancelled" if isinstance(error, Cancelled) else "failed"
             history.end(job, outcome, str(error.text), error.detail, seconds=task.elapsed_s)
             raise error from error.__cause__
@@ -109,7 +109,11 @@ def _elsewhere(plan: Plan) -> Iterator[Connection | None]:
     if not plan.target_uri:
         yield None
         return
-    with Connection(plan.target_uri) as target:
+    try:
+        target = Connection(plan.target_uri)
+    except Unavailable as error:
+        raise Broken(error.text, error.detail) from error
+    with target:
         yield target
 
 
@@ -165,6 +169,13 @@ def _with_truth(error: SnapguiError, task: Task) -> SnapguiError:
         kept = QT_TRANSLATE_NOOP("errors", "{error} Its state before is kept in “{name}”.")
         text = kept.format(error=text, name=task.safety.name)
     return type(error)(text, error.detail)
+
+
+def _of_target(error: SnapguiError, task: Task) -> SnapguiError:
+    """Where the other hypervisor is lost, that of the source is not."""
+    if isinstance(error, Unavailable) and task.elsewhere is not None and task.connection.alive:
+        return Broken(error.text, error.detail)
+    return error
 
 
 def _with_base(error: SnapguiError, task: Task) -> SnapguiError:

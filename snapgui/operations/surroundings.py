@@ -53,8 +53,8 @@ def read_surroundings(
     else:
         directory = str(PurePosixPath(paths[0]).parent) if paths else ""
     chains = [below for path, chain in facts.chains if path in paths for below in chain]
-    readable = all(os.access(path, os.R_OK) for path in chains) and bool(chains)
-    writable = bool(directory) and os.access(directory, os.W_OK | os.X_OK)
+    readable = all(os.access(path, os.R_OK, effective_ids=True) for path in chains) and bool(chains)
+    writable = bool(directory) and os.access(directory, os.W_OK | os.X_OK, effective_ids=True)
     document = inventory.current_xml(connection, facts.vm.uuid)
     return Surroundings(
         names=frozenset(vm.name for vm in inventory.list_vms(there)),

@@ -98,6 +98,18 @@ def after_intent() -> None:
     history.History.intend = intend  # type: ignore[method-assign]
 
 
+def between_files() -> None:
+    """The VM is removed and one of its files is, the others are not."""
+    remove = pools.remove
+
+    def once(connection: Connection, path: str) -> bool:
+        done = remove(connection, path)
+        die()
+        return done
+
+    pools.remove = once
+
+
 def after_define() -> None:
     """The VM is there; what comes after it is not done, and nobody was told."""
     define: Callable[..., Any] = pipeline._PERFORM[Verb.DEFINE]

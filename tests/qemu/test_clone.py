@@ -12,7 +12,7 @@ import pytest
 from lxml import etree
 
 from snapgui.demo.guest import GuestChannel
-from tests.qemu.commands import INTERNAL, ok, refused, result
+from tests.qemu.commands import ok, refused, result
 from tests.qemu.images import is_sound
 from tests.stacks.machines import Machine
 from tests.stacks.stacks import Stack
@@ -81,41 +81,6 @@ def guest_of(domain: libvirt.virDomain, machine: Machine) -> Iterator[GuestChann
         channel.close()
 
 
-@pytest.mark.parametrize("how", ["--linked", "--full"])
-def test_of_an_external_snapshot_while_the_source_runs(guest: Machine, how: str) -> None:
-    guest.channel.run("echo then >/data/mark; sync")
-    ok(guest.uri, "take", guest.name, "before", "--kind", "external", "--memory", "none")
-    guest.channel.run("echo now >/data/mark; sync")
-    frozen = content(guest.disk)
-    with cloned(guest, f"{guest.name}@before", how) as (domain, files):
-        assert not unique(domain) & unique(guest.domain)
-        assert images(domain) == files
-        assert content(files[0]) == frozen
-        with guest_of(domain, guest) as clone:
-            assert clone.read_file("/data/mark") == "then\n"
-            clone.run("echo clone >/data/mark; sync")
-            guest.channel.run("echo source >/data/mark; sync")
-            assert clone.read_file("/data/mark") == "clone\n"
-            assert guest.channel.read_file("/data/mark") == "source\n"
-        assert content(guest.disk) == frozen, "the base is unchanged, byte for byte"
-        if how == "--linked":
-            assert "based on an image" in refused(guest.uri, "delete", guest.name, "before")
-
-
-def test_of_an_internal_snapshot_while_the_source_runs(guest: Machine) -> None:
-    guest.channel.run("echo then >/data/mark; sync")
-    ok(guest.uri, "take", guest.name, "before", *INTERNAL)
-    frozen = content(guest.disk, "-l", "snapshot.name=before")
-    guest.channel.run("echo now >/data/mark; sync")
-    assert "Nothing can be layered" in refused(guest.uri, "clone", f"{guest.name}@before", "x", "--linked")
-    with cloned(guest, f"{guest.name}@before") as (domain, files):
-        assert content(files[0]) == frozen
-        with guest_of(domain, guest) as clone:
-            assert clone.read_file("/data/mark") == "then\n"
-    assert guest.channel.read_file("/data/mark") == "now\n"
-    assert content(guest.disk, "-l", "snapshot.name=before") == frozen
-
-
 def test_in_full_of_a_running_vm(guest: Machine) -> None:
     guest.channel.run("echo now >/data/mark; sync")
     before = guest.channel.counter()
@@ -135,16 +100,6 @@ def test_linked_to_a_running_vm(guest: Machine) -> None:
             assert clone.read_file("/data/mark") == "now\n"
         guest.channel.run("echo later >/data/mark; sync")
         assert "based on an image" in refused(guest.uri, "delete", guest.name, frozen)
-
-
-@pytest.mark.parametrize("how", ["--linked", "--full"])
-def test_of_a_stopped_vm(idle_guest: Machine, how: str) -> None:
-    frozen = content(idle_guest.disk)
-    with cloned(idle_guest, idle_guest.name, how, "--no-network") as (domain, files):
-        assert content(files[0]) == frozen
-        assert content(idle_guest.disk) == frozen
-        root = etree.fromstring(domain.XMLDesc(0))
-        assert all(link.get("state") == "down" for link in root.iterfind("devices/interface/link"))
 
 
 def test_what_is_refused_changes_nothing(stack: Stack, idle_guest: Machine) -> None:
