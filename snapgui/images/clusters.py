@@ -20,6 +20,8 @@ from snapgui.images.source import ByteSource
 DIRTY, CORRUPT, DATA_FILE, COMPRESSION, EXTENDED_L2 = (1 << bit for bit in range(5))
 READABLE = DIRTY | CORRUPT | COMPRESSION | EXTENDED_L2
 """Incompatible features that do not keep an image from being read: the first two are about reference counts."""
+LARGEST_DISK = 2**50
+"""Bytes: a crafted size would keep a program busy for ever."""
 SUBCLUSTERS = 32
 _COMPRESSED, _ZERO = np.uint64(1 << 62), np.uint64(1)
 _DESCRIPTOR = np.uint64((1 << 62) - 1)
@@ -74,8 +76,9 @@ class Table:
 class Clusters:
     """One state of a qcow2 image. Raises ImageError for what cannot be read, at once or when it is come across."""
 
-    def __init__(self, source: ByteSource, snapshot: str = "") -> None:
+    def __init__(self, source: ByteSource, snapshot: str = "", identity: str = "") -> None:
         self._source = source
+        self.identity = identity
         self.head = read_head(source)
         _refuse_unreadable(self.head)
         entry = self.head.snapshot(snapshot) if snapshot else None
@@ -86,11 +89,15 @@ class Clusters:
         self.virtual_bytes = self.head.virtual_bytes if entry is None else entry.virtual_bytes
         offset, entries = _table_of(self.head, entry)
         self.l1 = read_l1(source, offset, entries)
+        if self.virtual_bytes > LARGEST_DISK:
+            raise ImageError("the disk is larger than any that is read here")
         self._extended = bool(self.head.features & EXTENDED_L2)
         self.entries = self.head.cluster_bytes // (16 if self._extended else 8)
         self.granularity = self.head.cluster_bytes // (SUBCLUSTERS if self._extended else 1)
         self.table_bytes = self.entries * self.head.cluster_bytes
         """Bytes of the disk that one second-level table maps."""
+        if len(self.l1) * self.table_bytes < self.virtual_bytes:
+            raise ImageError("the table of the image is too small for its disk")
 
     def unchanged(self) -> bool:
         """Whether the state is still where it was when it was opened: a snapshot may be deleted meanwhile."""

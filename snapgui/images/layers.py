@@ -10,7 +10,12 @@ from snapgui.images.source import ByteSource
 
 
 class Layer(Protocol):
-    """One image of a chain, in one state. Sizes and places are bytes."""
+    """One image of a chain, in one state. Sizes and places are bytes.
+
+    ``identity`` is the same for every layer of one file: what two of them read at one place of it is the same.
+    """
+
+    identity: str
 
     @property
     def virtual_bytes(self) -> int:
@@ -29,8 +34,9 @@ class Layer(Protocol):
 class RawLayer:
     """An image without a format: every byte of the file is one of the disk."""
 
-    def __init__(self, source: ByteSource) -> None:
+    def __init__(self, source: ByteSource, identity: str = "") -> None:
         self._source = source
+        self.identity = identity
         self.virtual_bytes = source.size
 
     def runs(self, start: int, end: int) -> Iterator[Run]:
@@ -51,12 +57,12 @@ class RawLayer:
         return self._source.size == self.virtual_bytes
 
 
-def layer(source: ByteSource, image_format: str, snapshot: str = "") -> Clusters | RawLayer:
+def layer(source: ByteSource, image_format: str, snapshot: str = "", identity: str = "") -> Clusters | RawLayer:
     """Return an image as a layer; raise ImageError for formats that are not read here."""
     if image_format == "qcow2":
-        return Clusters(source, snapshot)
+        return Clusters(source, snapshot, identity)
     if image_format == "raw" and not snapshot:
-        return RawLayer(source)
+        return RawLayer(source, identity)
     raise ImageError(f"images of the format {image_format or '(unknown)'} are not read here")
 
 

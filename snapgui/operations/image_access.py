@@ -64,7 +64,7 @@ def layers_of(connection: Connection, path: str, image_format: str, inside: str 
         while path and path not in seen and len(found) < DEEPEST:
             seen.add(path)
             source = stack.enter_context(lent_image(connection, path))
-            found.append(layer(source, image_format, "" if found else inside))
+            found.append(layer(source, image_format, "" if found else inside, path))
             path, image_format = base_of(source, path, image_format)
         if path:
             raise ImageError("the images are layered on each other in a circle")
