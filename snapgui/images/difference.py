@@ -22,6 +22,8 @@ WINDOW = 2**16
 """Blocks that are looked at together: bounds the memory that is needed."""
 MOST_EXTENTS = 2**20
 """More are merged over the gaps between them: the result stays an upper bound."""
+MOST_EXACT = 2**22
+"""The same for extents that were looked at; so many are 64 MiB."""
 _PIECE = 2**20
 
 Extents = np.ndarray[tuple[int, int], np.dtype[np.int64]]
@@ -59,7 +61,7 @@ class Difference:
 def difference(before: Layers, after: Layers, cancel: threading.Event | None = None) -> Difference:
     """Return what may differ; raise ImageError for images that cannot be read, WriteCancelled when called off."""
     capacity = max(before.virtual_bytes, after.virtual_bytes)
-    found = _Found()
+    found = _Found(MOST_EXTENTS)
     step = granularity(before, after)
     for window in windows(before, after, skip_equal=True):
         if cancel is not None and cancel.is_set():
@@ -76,7 +78,7 @@ def exact(
     cancel: threading.Event | None = None,
 ) -> Difference:
     """Return the sectors that really differ, by reading what may; ``report`` gets (done, total) in bytes."""
-    found, total, done = _Found(), known.changed_bytes, 0
+    found, total, done = _Found(MOST_EXACT), known.changed_bytes, 0
     for start, length in known.extents.tolist():
         for offset in range(start, start + length, _PIECE):
             if cancel is not None and cancel.is_set():
@@ -186,7 +188,8 @@ def _blocks(
 class _Found:
     """Extents as they are found; neighbours become one."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._parts: list[Extents] = []
         self._count = 0
         self._gap = 0
@@ -199,7 +202,7 @@ class _Found:
         pairs = edges.reshape(-1, 2).astype(np.int64) * step
         self._parts.append(np.stack([start + pairs[:, 0], pairs[:, 1] - pairs[:, 0]], axis=1))
         self._count += len(pairs)
-        while self._count > MOST_EXTENTS:
+        while self._count > self._most:
             self._gap = max(2 * self._gap, step)
             self._parts = [self.extents()]
             self._count = len(self._parts[0])
