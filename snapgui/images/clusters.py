@@ -7,7 +7,7 @@ while no VM has the image open for writing, because a running one writes its tab
 
 import itertools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -78,6 +78,7 @@ class Clusters:
 
     def __init__(self, source: ByteSource, snapshot: str = "", identity: str = "") -> None:
         self._source = source
+        self._kept: dict[int, bytes] = {}
         self.identity = identity
         self.head = read_head(source)
         _refuse_unreadable(self.head)
@@ -106,15 +107,28 @@ class Clusters:
             return now.snapshot(self.name) == self.entry
         return _table_of(now, None) == _table_of(self.head, None)
 
+    def again(self) -> "Clusters":
+        """Return the same state as it is on the disk now."""
+        return Clusters(self._source, self.name, self.identity)
+
+    def keep(self, numbers: Sequence[int], most: int) -> None:
+        """Read these second-level tables now, and not again; raise ImageError for more than ``most`` bytes of them."""
+        if len(numbers) * self.head.cluster_bytes > most:
+            raise ImageError("so many tables would have to be read that the guest would stand still for long")
+        self._kept = {number: self._read_table(self.l1[number]) for number in numbers}
+
     def table(self, number: int) -> Table | None:
         """Return one second-level table, None where there is none and the base is read."""
         offset = self.l1[number] if number < len(self.l1) else 0
         if offset == 0:
             return None
-        raw = read_bytes(self._source, offset, self.head.cluster_bytes, most=self.head.cluster_bytes)
+        raw = self._kept.get(number) or self._read_table(offset)
         words = np.frombuffer(raw, dtype=">u8").astype(np.uint64)
         start = number * self.table_bytes
         return self._extended_table(start, words) if self._extended else self._plain_table(start, words)
+
+    def _read_table(self, offset: int) -> bytes:
+        return read_bytes(self._source, offset, self.head.cluster_bytes, most=self.head.cluster_bytes)
 
     def runs(self, start: int, end: int) -> Iterator[Run]:
         """Yield what lies between two bytes of the disk, in order and without gaps."""

@@ -76,6 +76,7 @@ class Verb(StrEnum):
     REMOVE_FILE = "remove-file"
     REMOVE_POOL = "remove-pool"
     REMOVE = "remove"
+    PAUSE = "pause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class Operation(StrEnum):
     FLATTEN = "flatten"
     REMOVE_LEFTOVERS = "remove-leftovers"
     REMOVE = "remove"
+    COMPARE = "compare"
 
 
 @dataclass(frozen=True, slots=True)

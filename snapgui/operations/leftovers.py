@@ -186,6 +186,8 @@ def _truth(connection: Connection, entry: Entry, remains: Remains, commands: tup
         return _of_removal(connection, commands), False
     if entry.operation is Operation.FLATTEN:
         return _of_flattening(vm), False
+    if entry.operation is Operation.COMPARE:
+        return _of_comparison(vm)
     if vm.state is VmState.PAUSED and vm.pause in _STANDS_STILL:
         text = QT_TRANSLATE_NOOP("leftovers", "interrupted; the guest still stands still: let it run on (right click)")
         return text, True
@@ -201,6 +203,13 @@ def _of_removal(connection: Connection, commands: tuple[str, ...]) -> Text:
         return QT_TRANSLATE_NOOP("leftovers", "interrupted; the VM does not exist any more")
     text = QT_TRANSLATE_NOOP("leftovers", "interrupted; the VM does not exist any more. Left of it: {files}")
     return text.format(files=", ".join(left))
+
+
+def _of_comparison(vm: Vm) -> tuple[Text, bool]:
+    if vm.state is VmState.PAUSED:
+        text = QT_TRANSLATE_NOOP("leftovers", "interrupted; the guest still stands still: let it run on (right click)")
+        return text, True
+    return QT_TRANSLATE_NOOP("leftovers", "interrupted; the guest runs on"), False
 
 
 def _of_flattening(vm: Vm) -> Text:

@@ -1,0 +1,194 @@
+"""Which blocks of a VM's disks differ between two snapshots, or a snapshot and now, from metadata alone.
+
+What snapshots froze is read without disturbing anybody. The tables of a running VM's own image are written late, so
+the guest stands still for the milliseconds in which they are read (compare.md, "A running VM").
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from snapgui.hypervisor import volumes
+from snapgui.hypervisor.connection import Connection
+from snapgui.images.clusters import Clusters
+from snapgui.images.difference import Difference, difference, exact
+from snapgui.images.layers import Layers
+from snapgui.images.qcow2 import ImageError
+from snapgui.images.writer import WriteCancelled
+from snapgui.model.errors import Broken, Cancelled, Gone, Refused
+from snapgui.model.records import Disk, Place, Snapshot
+from snapgui.model.text import QT_TRANSLATE_NOOP
+from snapgui.operations.facts import Facts
+from snapgui.operations.history import History
+from snapgui.operations.image_access import layers_of
+from snapgui.operations.standing_still import standing_still
+
+MOST_TABLES = 256 * 2**20
+"""Bytes of tables that are read while a guest stands still."""
+Report = Callable[[str, int, int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class DiskState:
+    """Where one state of a disk lies: an image, and the snapshot ``inside`` it; ``live`` while a guest writes to it."""
+
+    target: str
+    path: str
+    format: str
+    inside: str = ""
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDifference:
+    """What differs, by disk; ``only_before`` and ``only_after`` are disks that just one of both has.
+
+    ``paused_s``: how long the guest stood still for it.
+    """
+
+    disks: dict[str, Difference]
+    only_before: tuple[str, ...] = ()
+    only_after: tuple[str, ...] = ()
+    paused_s: float = 0.0
+
+
+def _nobody(_target: str, _done: int, _total: int) -> None:
+    """Report to nobody."""
+
+
+def compare_blocks(
+    connection: Connection,
+    facts: Facts,
+    history: History,
+    before: str,
+    after: str | None,
+    *,
+    content: bool = False,
+    report: Report = _nobody,
+    cancel: threading.Event | None = None,
+) -> BlockDifference:
+    """Compare the snapshot ``before`` with the snapshot ``after``, or with now where that is None.
+
+    ``content`` reads what may differ, and leaves only what does; ``report`` gets (disk, done, total) of that in bytes.
+    Raises Gone, Refused, Cancelled, or Broken where an image cannot be read.
+    """
+    one, other = states_of(connection, facts, before), states_of(connection, facts, after)
+    _refuse_live_content(facts, other, content=content)
+    with contextlib.ExitStack() as stack:
+        pairs = [
+            _Pair(
+                other[target],
+                stack.enter_context(_opened(connection, one[target])),
+                stack.enter_context(_opened(connection, other[target])),
+            )
+            for target in one
+            if target in other
+        ]
+        paused = _read_live(connection, facts, history, pairs)
+        found = {pair.state.target: pair.compared(content, report, cancel) for pair in pairs}
+    return BlockDifference(
+        found,
+        tuple(target for target in one if target not in other),
+        tuple(target for target in other if target not in one),
+        paused,
+    )
+
+
+def _read_live(connection: Connection, facts: Facts, history: History, pairs: list["_Pair"]) -> float:
+    """Read the tables that a guest writes to while it stands still; return for how many seconds it did."""
+    live = [pair for pair in pairs if pair.state.live]
+    if not live:
+        return 0.0
+    with standing_still(connection, facts.vm.uuid, history) as pause:
+        for pair in live:
+            pair.keep_tables()
+    return pause.seconds
+
+
+def states_of(connection: Connection, facts: Facts, snapshot: str | None) -> dict[str, DiskState]:
+    """Return where each writable disk's state lies, now or at a snapshot; raise Gone where there is no such one."""
+    if snapshot is None:
+        live = facts.vm.state.active
+        return {
+            disk.target: DiskState(disk.target, _path(connection, disk), disk.format, live=live)
+            for disk in facts.machine.disks
+            if disk.writable and disk.source
+        }
+    found = facts.tree.snapshots.get(snapshot)
+    if found is None:
+        missing = QT_TRANSLATE_NOOP("errors", "There is no snapshot “{name}” of {vm}.")
+        raise Gone(missing.format(name=snapshot, vm=facts.vm.name))
+    return dict(_of_snapshot(connection, found))
+
+
+def _of_snapshot(connection: Connection, snapshot: Snapshot) -> Iterator[tuple[str, DiskState]]:
+    then = {disk.target: disk for disk in snapshot.machine.disks}
+    for held in snapshot.disks:
+        disk = then.get(held.target)
+        if disk is not None and disk.writable and held.place is not Place.NONE:
+            inside = snapshot.name if held.place is Place.INTERNAL else ""
+            path = held.source if held.source.startswith("/") else _path(connection, disk)
+            yield held.target, DiskState(held.target, path, disk.format, inside)
+
+
+def _path(connection: Connection, disk: Disk) -> str:
+    return volumes.path_of(connection, disk.pool, disk.source) if disk.pool else disk.source
+
+
+def _refuse_live_content(facts: Facts, states: dict[str, DiskState], *, content: bool) -> None:
+    if content and any(state.live for state in states.values()):
+        text = QT_TRANSLATE_NOOP(
+            "errors", "{vm} runs, and writes into what would be read. Take a snapshot first, and compare with that."
+        )
+        raise Refused(text.format(vm=facts.vm.name))
+
+
+@contextlib.contextmanager
+def _opened(connection: Connection, state: DiskState) -> Iterator[Layers]:
+    with _broken(state.target), layers_of(connection, state.path, state.format, state.inside) as layers:
+        yield layers
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One disk in both states; ``state`` is the later one."""
+
+    state: DiskState
+    before: Layers
+    after: Layers
+
+    def keep_tables(self) -> None:
+        """Read anew what a guest has just stopped writing to: of its own image those tables that the other has not."""
+        top = self.after.layers[0]
+        if not isinstance(top, Clusters):
+            return
+        with _broken(self.state.target):
+            fresh = top.again()
+            same = (layer for layer in self.before.layers if isinstance(layer, Clusters))
+            known = {entry for layer in same if layer.identity == fresh.identity for entry in layer.l1}
+            fresh.keep([number for number, entry in enumerate(fresh.l1) if entry and entry not in known], MOST_TABLES)
+        self.after.layers[0] = fresh
+        self.after.virtual_bytes = fresh.virtual_bytes
+
+    def compared(self, content: bool, report: Report, cancel: threading.Event | None) -> Difference:
+        """Return what differs; raise Broken where a snapshot was changed meanwhile."""
+        target = self.state.target
+        with _broken(target):
+            found = difference(self.before, self.after, cancel)
+            if content:
+                found = exact(self.before, self.after, found, lambda done, all_: report(target, done, all_), cancel)
+            if not self.before.unchanged() or not (self.state.live or self.after.unchanged()):
+                raise ImageError("a snapshot was changed while it was read")
+            return found
+
+
+@contextlib.contextmanager
+def _broken(target: str) -> Iterator[None]:
+    try:
+        yield
+    except WriteCancelled as error:
+        raise Cancelled(QT_TRANSLATE_NOOP("errors", "Cancelled.")) from error
+    except (ImageError, OSError) as error:
+        text = QT_TRANSLATE_NOOP("errors", "Disk {target} could not be compared: {reason}.")
+        raise Broken(text.format(target=target, reason=str(error))) from error
