@@ -5,7 +5,6 @@ import hashlib
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,10 @@ import pytest
 
 from snapgui.hypervisor import snapshots
 from snapgui.hypervisor.connection import Connection
-from tests.faults.test_unreachable import AS_NOBODY
-from tests.qemu.commands import INTERNAL, Said, ok, refused, result, running, snapgui, wait_for_report
+from tests.qemu.commands import INTERNAL, ok, refused, result, running, snapgui, wait_for_report
 from tests.qemu.images import holds_pattern, is_sound, write_pattern
 from tests.qemu.test_bases import CLONE, overlay
+from tests.stacks.access import access_to
 from tests.stacks.machines import Machine
 from tests.stacks.stacks import Stack
 
@@ -62,7 +61,7 @@ def family(idle_guest: Machine) -> Iterator[Family]:
     write_pattern(overlay(idle_guest), 3)
     found = Family(idle_guest, idle_guest.disk, second, {})
     made = result(uri, "clone", f"{vm}@b", f"linked-{vm}", "--linked")
-    found.disks["linked"] = Path(made["files"][0])
+    found.disks["linked"] = Path(made["disks"][0]["file"])
     for short, base in (("first", idle_guest.disk), ("child", found.disks["linked"])):
         found.disks[short] = layered(idle_guest, short, base)
         idle_guest.connection.defineXML(CLONE.format(name=f"{short}-{vm}", file=found.disks[short]))
@@ -176,19 +175,10 @@ def test_after_flattening_it_goes_through_and_the_clones_read_the_same(stack: St
     assert family.contents() == seen
 
 
-def as_nobody(uri: str, *arguments: str) -> Said:
-    """Run a command as a user who may talk to the daemon, but read none of its images."""
-    done = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY, "-c", uri, *arguments],
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    return Said(done.returncode, done.stdout, done.stderr)
-
-
-def test_an_ordinary_user_is_told_the_same(stack: Stack, family: Family) -> None:
+def test_an_ordinary_user_is_told_the_same(stack: Stack, family: Family, user_home: Path) -> None:
     """By libvirt's own look into a directory that nobody made a pool of."""
     machine = family.machine
-    uri, vm = machine.uri, machine.name
+    vm, access = machine.name, access_to(stack, "user", user_home)
     seen = family.contents()
     for path in machine.directory.iterdir():
         path.chmod(0o600)
@@ -198,14 +188,14 @@ def test_an_ordinary_user_is_told_the_same(stack: Stack, family: Family) -> None
         (("delete", vm, "a"), {"linked", "first", "child", "loose"}),
         (("remove", vm, "--with-storage"), {"linked", "first", "child", "loose"}),
     ):
-        said = as_nobody(uri, *arguments)
+        said = snapgui(access, *arguments)
         assert said.status == 1, said
         assert family.named(said.err.splitlines()[-1]) == named, said.err
     assert everything(stack, machine) == before
-    done = as_nobody(uri, "flatten", f"first-{vm}")
+    done = snapgui(access, "flatten", f"first-{vm}")
     assert done.status == 0, done.err
     assert family.contents() == seen
-    done = as_nobody(uri, "remove", f"first-{vm}", "--with-storage", "--json")
+    done = snapgui(access, "remove", f"first-{vm}", "--with-storage", "--json")
     assert done.status == 0, done.err
     assert done.json["removed"] == [str(family.disks["first"])]
     assert not family.disks["first"].exists()
@@ -281,7 +271,7 @@ def test_undo_leaves_a_safety_snapshot_that_a_clone_needs(stack: Stack, idle_gue
         return
     write_pattern(overlay(idle_guest), 2)
     ok(uri, "revert", vm, "a", "--safety", "kept")
-    clone = Path(result(uri, "clone", f"{vm}@kept", f"clone-{vm}", "--linked")["files"][0])
+    clone = Path(result(uri, "clone", f"{vm}@kept", f"clone-{vm}", "--linked")["disks"][0]["file"])
     try:
         before = everything(stack, idle_guest)
         assert f"clone-{vm}" in refusal(idle_guest, "prune", vm, "--keep", "0")
