@@ -68,31 +68,31 @@ _WORDS = {
     "commandline/arg": QT_TRANSLATE_NOOP("configuration", "Arguments of QEMU"),
 }
 _DEVICES = {
-    "disk": QT_TRANSLATE_NOOP("configuration", "Disk {name}"),
-    "cdrom": QT_TRANSLATE_NOOP("configuration", "CD drive {name}"),
-    "floppy": QT_TRANSLATE_NOOP("configuration", "Floppy drive {name}"),
-    "interface": QT_TRANSLATE_NOOP("configuration", "Network interface {name}"),
-    "controller": QT_TRANSLATE_NOOP("configuration", "Controller {name}"),
-    "hostdev": QT_TRANSLATE_NOOP("configuration", "Host device {name}"),
-    "filesystem": QT_TRANSLATE_NOOP("configuration", "Shared folder {name}"),
-    "graphics": QT_TRANSLATE_NOOP("configuration", "Display {name}"),
-    "video": QT_TRANSLATE_NOOP("configuration", "Video card {name}"),
-    "sound": QT_TRANSLATE_NOOP("configuration", "Sound card {name}"),
-    "input": QT_TRANSLATE_NOOP("configuration", "Input device {name}"),
-    "channel": QT_TRANSLATE_NOOP("configuration", "Channel {name}"),
-    "serial": QT_TRANSLATE_NOOP("configuration", "Serial port {name}"),
-    "console": QT_TRANSLATE_NOOP("configuration", "Console {name}"),
-    "parallel": QT_TRANSLATE_NOOP("configuration", "Parallel port {name}"),
-    "tpm": QT_TRANSLATE_NOOP("configuration", "TPM {name}"),
-    "rng": QT_TRANSLATE_NOOP("configuration", "Random number generator {name}"),
-    "watchdog": QT_TRANSLATE_NOOP("configuration", "Watchdog {name}"),
-    "memballoon": QT_TRANSLATE_NOOP("configuration", "Memory balloon {name}"),
-    "redirdev": QT_TRANSLATE_NOOP("configuration", "USB redirection {name}"),
-    "panic": QT_TRANSLATE_NOOP("configuration", "Panic device {name}"),
-    "smartcard": QT_TRANSLATE_NOOP("configuration", "Smart card reader {name}"),
-    "vsock": QT_TRANSLATE_NOOP("configuration", "Socket to the host {name}"),
-    "memory": QT_TRANSLATE_NOOP("configuration", "Memory module {name}"),
-    "shmem": QT_TRANSLATE_NOOP("configuration", "Shared memory {name}"),
+    "disk": QT_TRANSLATE_NOOP("configuration", "Disk"),
+    "cdrom": QT_TRANSLATE_NOOP("configuration", "CD drive"),
+    "floppy": QT_TRANSLATE_NOOP("configuration", "Floppy drive"),
+    "interface": QT_TRANSLATE_NOOP("configuration", "Network interface"),
+    "controller": QT_TRANSLATE_NOOP("configuration", "Controller"),
+    "hostdev": QT_TRANSLATE_NOOP("configuration", "Host device"),
+    "filesystem": QT_TRANSLATE_NOOP("configuration", "Shared folder"),
+    "graphics": QT_TRANSLATE_NOOP("configuration", "Display"),
+    "video": QT_TRANSLATE_NOOP("configuration", "Video card"),
+    "sound": QT_TRANSLATE_NOOP("configuration", "Sound card"),
+    "input": QT_TRANSLATE_NOOP("configuration", "Input device"),
+    "channel": QT_TRANSLATE_NOOP("configuration", "Channel"),
+    "serial": QT_TRANSLATE_NOOP("configuration", "Serial port"),
+    "console": QT_TRANSLATE_NOOP("configuration", "Console"),
+    "parallel": QT_TRANSLATE_NOOP("configuration", "Parallel port"),
+    "tpm": QT_TRANSLATE_NOOP("configuration", "TPM"),
+    "rng": QT_TRANSLATE_NOOP("configuration", "Random number generator"),
+    "watchdog": QT_TRANSLATE_NOOP("configuration", "Watchdog"),
+    "memballoon": QT_TRANSLATE_NOOP("configuration", "Memory balloon"),
+    "redirdev": QT_TRANSLATE_NOOP("configuration", "USB redirection"),
+    "panic": QT_TRANSLATE_NOOP("configuration", "Panic device"),
+    "smartcard": QT_TRANSLATE_NOOP("configuration", "Smart card reader"),
+    "vsock": QT_TRANSLATE_NOOP("configuration", "Socket to the host"),
+    "memory": QT_TRANSLATE_NOOP("configuration", "Memory module"),
+    "shmem": QT_TRANSLATE_NOOP("configuration", "Shared memory"),
     "emulator": QT_TRANSLATE_NOOP("configuration", "Emulator"),
 }
 _NAMED = {"video": "model/@type", "sound": "model", "tpm": "model", "rng": "model", "serial": "target/@port"} | {
@@ -213,8 +213,8 @@ def _device(found: Found) -> Text:
     if kind not in _DEVICES:
         return QT_TRANSLATE_NOOP("configuration", "Device {name}").format(name=excerpt(f"{tag} {name}".strip()))
     if not name:
-        return Text("configuration", _DEVICES[kind].source)
-    return _DEVICES[kind].format(name=excerpt(name))
+        return _DEVICES[kind]
+    return QT_TRANSLATE_NOOP("configuration", "{device} {name}").format(device=_DEVICES[kind], name=excerpt(name))
 
 
 def _ancestor(found: Found) -> etree._Element | None:
