@@ -9,7 +9,7 @@ NAMESPACE = "urn:snapgui:snapshot:1"
 PREFIX = "snapgui"
 _ELEMENT = f"{{{NAMESPACE}}}snapshot"
 
-_UNITS = {
+UNITS = {
     "b": 1,
     "bytes": 1,
     "KB": 10**3,
@@ -41,7 +41,7 @@ def machine_of(domain: etree._Element) -> Machine:
     efi = pflash or attribute(domain, "os", "firmware") == "efi" or nvram is not None
     return Machine(
         vcpus=number(domain, "vcpu"),
-        memory=number(domain, "memory") * _UNITS.get(attribute(domain, "memory", "unit", "KiB"), 2**10),
+        memory=number(domain, "memory") * UNITS.get(attribute(domain, "memory", "unit", "KiB"), 2**10),
         architecture=attribute(domain, "os/type", "arch"),
         machine=attribute(domain, "os/type", "machine"),
         firmware="uefi" if efi else "bios",

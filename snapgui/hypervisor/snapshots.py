@@ -82,9 +82,17 @@ def define(connection: Connection, vm_uuid: str, text: str, *, current: bool) ->
 
 def machine_xml(connection: Connection, vm_uuid: str, name: str) -> str:
     """Return the ``<domain>`` document of the VM as it was at a snapshot, with passwords."""
-    handle = _handle(connection, vm_uuid, name)
-    with translated():
-        root = parse(handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE))
+    return _machine(secure_xml(connection, vm_uuid, name))
+
+
+def public_machine_xml(connection: Connection, vm_uuid: str, name: str) -> str:
+    """Return the ``<domain>`` document of the VM as it was at a snapshot, without passwords."""
+    return _machine(snapshot_xml(connection, vm_uuid, name))
+
+
+def _machine(text: str) -> str:
+    """A running VM has two documents; the inactive one is what was configured."""
+    root = parse(text)
     domain = root.find("inactiveDomain")
     domain = root.find("domain") if domain is None else domain
     if domain is None:
