@@ -59,7 +59,7 @@ def _check(root: argparse.ArgumentParser, options: argparse.Namespace) -> None:
 
 
 def _command(options: argparse.Namespace, interruption: Interruption) -> int:
-    from snapgui.cli import commands, leftovers  # noqa: PLC0415 - neither the window nor --help needs them
+    from snapgui.cli import commands, diff, leftovers  # noqa: PLC0415 - neither the window nor --help needs them
     from snapgui.cli.output import Console  # noqa: PLC0415
 
     progress = getattr(options, "progress", "none")
@@ -76,6 +76,7 @@ def _command(options: argparse.Namespace, interruption: Interruption) -> int:
         "clone": commands.clone,
         "flatten": commands.flatten,
         "leftovers": leftovers.leftovers,
+        "diff": diff.diff,
         "remove": commands.remove,
         "undo": commands.undo,
         "prune": commands.prune,
@@ -109,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
     _add_remove(verbs)
     _add_doctor(verbs)
     _add_leftovers(verbs)
+    _add_diff(verbs)
     _add_undo(verbs)
     _add_prune(verbs)
     _add_demo(verbs)
@@ -246,6 +248,18 @@ def _add_leftovers(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     leftovers = verbs.add_parser("leftovers", help="print what operations that were killed have left behind")
     leftovers.add_argument("--remove", action="store_true", help="remove the files of clones that never came about")
     _add_changing(leftovers)
+
+
+def _add_diff(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    diff = verbs.add_parser("diff", help="say what differs between two snapshots, or a snapshot and now")
+    diff.add_argument("vm", metavar="VM", help="name or UUID")
+    diff.add_argument("before", metavar="A", help="a snapshot")
+    diff.add_argument("after", metavar="B", nargs="?", help="another one (default: the current state)")
+    diff.add_argument("--config", action="store_true", help="the configuration (default: everything)")
+    diff.add_argument("--blocks", action="store_true", help="which blocks of the disks may differ, from metadata alone")
+    diff.add_argument("--content", action="store_true", help="read those blocks, and leave only what really differs")
+    diff.add_argument("--json", action="store_true", help="print the result as JSON")
+    diff.add_argument("--progress", choices=("auto", "plain", "json", "none"), default="auto")
 
 
 def _add_undo(verbs: "argparse._SubParsersAction[_Parser]") -> None:

@@ -10,8 +10,9 @@ from snapgui.cli.interruption import Interruption
 from snapgui.cli.printable import printable
 from snapgui.model.errors import SnapguiError
 from snapgui.model.plan import Finding, Operation, Plan
-from snapgui.model.progress import Progress
+from snapgui.model.progress import Phase, Progress
 from snapgui.model.records import Lent
+from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations.outcome import binary_size
 
 if TYPE_CHECKING:
@@ -63,6 +64,14 @@ class Console:
             self._plain(progress)
         elif self._progress == "rich":
             self._show(progress)
+
+    def reading(self, target: str, done: int, total: int) -> None:
+        """Show how many bytes of a disk have been read."""
+        text = QT_TRANSLATE_NOOP("progress", "Read {target}").format(target=target)
+        share = done / total if total else 1.0
+        self.progress(
+            Progress(1, 1, Phase.CHECK, text, fraction=share, bytes_done=done, bytes_total=total, cancellable=True)
+        )
 
     def done(self) -> None:
         """End the progress display."""

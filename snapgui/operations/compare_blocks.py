@@ -115,11 +115,16 @@ def states_of(connection: Connection, facts: Facts, snapshot: str | None) -> dic
             for disk in facts.machine.disks
             if disk.writable and disk.source
         }
-    found = facts.tree.snapshots.get(snapshot)
+    return dict(_of_snapshot(connection, snapshot_of(facts, snapshot)))
+
+
+def snapshot_of(facts: Facts, name: str) -> Snapshot:
+    """Return the snapshot of that name; raise Gone where there is none."""
+    found = facts.tree.snapshots.get(name)
     if found is None:
         missing = QT_TRANSLATE_NOOP("errors", "There is no snapshot “{name}” of {vm}.")
-        raise Gone(missing.format(name=snapshot, vm=facts.vm.name))
-    return dict(_of_snapshot(connection, found))
+        raise Gone(missing.format(name=name, vm=facts.vm.name))
+    return found
 
 
 def _of_snapshot(connection: Connection, snapshot: Snapshot) -> Iterator[tuple[str, DiskState]]:

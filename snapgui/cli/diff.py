@@ -1,0 +1,111 @@
+"""``snapgui diff``: what differs between two snapshots of a VM, or a snapshot and now."""
+
+import argparse
+import time
+
+from snapgui.cli.commands import open_connection
+from snapgui.cli.output import Console
+from snapgui.images.difference import Difference
+from snapgui.model.difference import ConfigurationDifference
+from snapgui.operations.compare_blocks import BlockDifference, compare_blocks, snapshot_of
+from snapgui.operations.compare_configuration import configurations
+from snapgui.operations.facts import read_facts
+from snapgui.operations.history import History
+from snapgui.operations.outcome import binary_size
+
+DONE = 0
+REPORT_INTERVAL_S = 0.2
+
+
+def diff(options: argparse.Namespace, console: Console) -> int:
+    """``snapgui diff VM A [B]``."""
+    everything = not (options.config or options.blocks or options.content)
+    record: dict[str, object] = {"vm": options.vm, "from": options.before, "to": options.after}
+    lines: list[str] = []
+    history = History()
+    try:
+        with open_connection(options) as connection:
+            facts = read_facts(connection, connection.find(options.vm))
+            record["vm"] = facts.vm.name
+            for name in (options.before, options.after):
+                if name is not None:
+                    snapshot_of(facts, name)
+            if everything or options.config:
+                config = configurations(connection, facts.vm.uuid, options.before, options.after)
+                record["config"] = config_record(config)
+                lines += config_lines(config)
+            if everything or options.blocks or options.content:
+                blocks = compare_blocks(
+                    connection,
+                    facts,
+                    history,
+                    options.before,
+                    options.after,
+                    content=options.content,
+                    report=_Reports(console),
+                    cancel=console.interruption.cancel,
+                )
+                record["blocks"] = blocks_record(blocks)
+                lines += block_lines(blocks)
+    finally:
+        history.close()
+        console.done()
+    console.result(record, "\n".join(lines))
+    return DONE
+
+
+class _Reports:
+    """Says how much of the content has been read, not more often than anybody can follow."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = 0.0
+
+    def __call__(self, target: str, done: int, total: int) -> None:
+        if time.monotonic() - self._told >= REPORT_INTERVAL_S or done == total:
+            self._told = time.monotonic()
+            self._console.reading(target, done, total)
+
+
+def config_record(config: ConfigurationDifference) -> list[dict[str, object]]:
+    """Return the changes of the configuration in the form that scripts read."""
+    return [
+        {"path": change.path, "change": change.change.value, "before": change.before, "after": change.after}
+        for change in config.changes
+    ]
+
+
+def blocks_record(blocks: BlockDifference) -> dict[str, object]:
+    """Return the differing blocks by disk; extents are sorted and merged, in bytes of the disk."""
+    return {
+        target: {
+            "capacity": found.capacity,
+            "granularity": found.granularity,
+            "changed_bytes": found.changed_bytes,
+            "extents": [{"start": start, "length": length} for start, length in found.extents.tolist()],
+        }
+        for target, found in blocks.disks.items()
+    }
+
+
+def config_lines(config: ConfigurationDifference) -> list[str]:
+    """Return the changes of the configuration for people."""
+    return [str(change.text) for change in config.changes] or ["The configuration is the same."]
+
+
+def block_lines(blocks: BlockDifference) -> list[str]:
+    """Return the differing blocks for people."""
+    lines = [_disk_line(target, found) for target, found in blocks.disks.items()]
+    lines += [f"{target}: only before" for target in blocks.only_before]
+    lines += [f"{target}: only after" for target in blocks.only_after]
+    if blocks.paused_s:
+        lines.append(f"The guest stood still for {blocks.paused_s * 1000:.0f} ms.")
+    return lines or ["There is no disk to compare."]
+
+
+def _disk_line(target: str, found: Difference) -> str:
+    if not len(found.extents):
+        return f"{target}: no block differs"
+    places = len(found.extents)
+    where = "one place" if places == 1 else f"{places} places"
+    return f"{target}: {binary_size(found.changed_bytes)} of {binary_size(found.capacity)} may differ, in {where}"
