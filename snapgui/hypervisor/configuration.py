@@ -33,8 +33,8 @@ _KEYS = {
 }
 """What a part is known by; others are told apart by their tag and place."""
 _QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
-_LISTS = {"boot": "dev", f"{_QEMU}arg": "value"}
-"""Elements whose order is what they say, and the attribute that is listed."""
+_LISTS = {"os": ("boot", "dev"), f"{_QEMU}commandline": (f"{_QEMU}arg", "value")}
+"""Elements whose children's order is what they say: the tag of these, and the attribute that is listed."""
 _HOST_DEVICE = ("name", "wwpn", "dev", "protocol", "path")
 
 _Print = tuple[object, ...]
@@ -49,8 +49,8 @@ def differences(
     image file counts as noise. ``sizes``: bytes of disks by image, as far as known.
     """
     one, other = folded(before), folded(after)
-    shown = indented(one), indented(other)
     fold_together(one, other, exchanged)
+    shown = indented(one), indented(other)
     found = [*_firmware(one, other), *_compare(one, other, ())]
     if found and found[0].steps == ("firmware",):
         found = [each for each in found if (each.steps, each.attribute) != (("os",), "firmware")]
@@ -115,12 +115,13 @@ def _attributes(one: etree._Element, other: etree._Element, steps: tuple[str, ..
 
 def _children(one: etree._Element, other: etree._Element, steps: tuple[str, ...]) -> Iterator[Found]:
     left, right = (list(parent.iterchildren(etree.Element)) for parent in (one, other))
-    for tag, name in _LISTS.items():
-        before, after = (_listed(children, tag, name) for children in (left, right))
+    if one.tag in _LISTS:
+        listed, name = _LISTS[one.tag]
+        before, after = (_listed(children, listed, name) for children in (left, right))
         if before != after:
-            yield Found((*steps, etree.QName(tag).localname), before, after)
-    groups = _groups(left, right)
-    for (tag, key), (ones, others) in groups.items():
+            yield Found((*steps, etree.QName(listed).localname), before, after)
+        left, right = ([child for child in children if child.tag != listed] for children in (left, right))
+    for (tag, key), (ones, others) in _groups(left, right).items():
         several = len(ones) > 1 or len(others) > 1
         for old, new, place in _pairs(ones, others):
             step = (*steps, _step(tag, key, place if several else 0))
@@ -143,8 +144,6 @@ def _groups(
     for side, children in enumerate((left, right)):
         place = 0
         for child in children:
-            if child.tag in _LISTS:
-                continue
             place += child.tag == "interface"
             again = child.tag == "interface" and place in readdressed
             key = str(place) if again else _key(child)

@@ -28,15 +28,16 @@ _ELEMENTS = (
     "devices/*/status",
     "devices/*/address",
     "devices/*[@type='pty']/source",
-    "devices/controller[@type='pci']/target",
     "devices/memory/target/current",
     "devices/disk/source/reservations[@managed='yes']/source",
 )
 _ATTRIBUTES = (
-    (".", "id"),
     ("devices/console", "tty"),
     ("devices/channel/target", "state"),
     ("devices/controller[@type='pci']/model", "name"),
+    ("devices/controller[@type='pci']/target", "chassis"),
+    ("devices/controller[@type='pci']/target", "chassisNr"),
+    ("devices/controller[@type='pci']/target", "port"),
     ("devices/disk//source", "index"),
     ("devices/interface/source", "portid"),
     ("devices/interface/source[@network]", "bridge"),
@@ -52,7 +53,7 @@ _ATTRIBUTES = (
     ("devices/graphics/listen[@address='127.0.0.1']", "address"),  # the default, which only running VMs say
     ("devices/graphics/listen[@address='::1']", "address"),
 )
-_EMPTY = ("devices/interface/target", "devices/controller[@type='pci']/model")
+_EMPTY = ("devices/interface/target", "devices/controller[@type='pci']/*")
 """Elements that mean nothing once their attributes are gone."""
 _AMOUNTS = (
     ("memory", "", "unit"),
@@ -71,7 +72,7 @@ _CHOSEN_SOCKET = re.compile(r"/qemu/(.*/)?(channel/|domain-)")
 
 
 def folded(text: str) -> etree._Element:
-    """Return a ``<domain>`` document without noise; raise Broken where it is none."""
+    """Return a ``<domain>`` document without noise, but its runtime id; raise Broken where it is none."""
     domain = parse(text)
     if domain.tag != "domain":
         raise Broken(QT_TRANSLATE_NOOP("errors", "The document does not say how a VM is configured."))
@@ -110,6 +111,8 @@ def fold_together(before: etree._Element, after: etree._Element, exchanged: Coll
     if all(_balloon_full(domain) for domain in (before, after)):
         for domain in (before, after):
             _remove(domain, "currentMemory")
+    for domain in (before, after):
+        _forget(domain, "id")
 
 
 def location(source: etree._Element | None) -> str:
@@ -210,13 +213,13 @@ def _fold_firmware(before: etree._Element, after: etree._Element) -> None:
 
 def _fold_processor(before: etree._Element, after: etree._Element) -> None:
     """A running VM's processor is spelled out (``check='full'``); what was asked for cannot be told from it."""
-    one, other = before.find("cpu"), after.find("cpu")
-    if one is None or other is None:
-        full = [cpu for cpu in (one, other) if cpu is not None and cpu.get("check") == "full"]
-    else:
-        full = [one, other] if (one.get("check") == "full") != (other.get("check") == "full") else []
-    for cpu in full:
-        _detach(cpu)
+    if _spelled_out(before) != _spelled_out(after):
+        for domain in (before, after):
+            _remove(domain, "cpu")
+
+
+def _spelled_out(domain: etree._Element) -> bool:
+    return "id" in domain.attrib and attribute(domain, "cpu", "check") == "full"
 
 
 def _balloon_full(domain: etree._Element) -> bool:

@@ -36,7 +36,8 @@ class ConfigChange:
 class ConfigurationDifference:
     """All changes, what matters to people first, and both ``<domain>`` documents, indented, without passwords.
 
-    ``before_folded`` and ``after_folded`` are the same documents without the noise: they are what was compared.
+    ``before_folded`` and ``after_folded`` are the same documents without the noise, memory in bytes: what differs
+    in them is in ``changes``.
     """
 
     changes: tuple[ConfigChange, ...]
