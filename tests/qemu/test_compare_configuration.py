@@ -14,11 +14,7 @@ from tests.qemu.commands import INTERNAL, ok
 from tests.stacks.machines import Machine
 
 MIB = 2**20
-<<<<<<< HEAD
-SECRET = "hunter2"  # noqa: S105 - nobody's
-=======
 TYPED = "hunter2"  # noqa: S105 - nobody's
->>>>>>> config
 EXTERNAL = ("--kind", "external")
 
 
