@@ -14,7 +14,7 @@ from tests.qemu.commands import INTERNAL, ok
 from tests.stacks.machines import Machine
 
 MIB = 2**20
-TYPED = "hunter2"  # noqa: S105 - nobody's
+TYPED = "hunter2"
 EXTERNAL = ("--kind", "external")
 
 
