@@ -10,7 +10,7 @@ from snapgui.hypervisor.connection import Connection
 from snapgui.images.qcow2 import ImageError, read_head
 from snapgui.model.errors import Broken, Cancelled, Refused, SnapguiError
 from snapgui.model.plan import Finding, Operation, Plan, Step, Verb
-from snapgui.model.progress import Phase, Progress
+from snapgui.model.progress import Phase
 from snapgui.model.records import DiskRequest, Kind, Place, VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations.doctor import blocker, busy_findings
@@ -167,21 +167,8 @@ def _pull(step: Step, task: Task, target: str, number: int) -> None:
     while pull.runs(task.connection, task.vm_uuid, target):
         numbers = merge(task.connection, task.vm_uuid)
         share = None if numbers is None or numbers.fraction is None else (number + numbers.fraction) / len(step.disks)
-        task.report(
-            Progress(
-                step=task.position,
-                of=len(task.plan.steps),
-                phase=Phase.COPY,
-                text=step.text,
-                fraction=share,
-                bytes_done=None if numbers is None else numbers.processed,
-                bytes_total=None if numbers is None else numbers.total,
-                elapsed_s=task.elapsed_s,
-                cancellable=True,
-                phases=step.phases,
-                disk=target,
-            )
-        )
+        done, total = (None, None) if numbers is None else (numbers.processed, numbers.total)
+        task.report_share(step, share, target, done, total)
         if task.cancel.wait(LOOK_S):
             pull.abort(task.connection, task.vm_uuid, target)
             raise Cancelled(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from snapgui.hypervisor import inventory, pools
 from snapgui.model.errors import Broken, Refused
 from snapgui.model.plan import Finding, Operation, Plan, Step, Verb
-from snapgui.model.progress import Phase, Progress
+from snapgui.model.progress import Phase
 from snapgui.model.records import Place
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations import thumbnails
@@ -154,17 +154,7 @@ def perform(step: Step, task: Task) -> None:
 
 
 def _remove(step: Step, task: Task, number: int, path: str) -> bool:
-    task.report(
-        Progress(
-            step=task.position,
-            of=len(task.plan.steps),
-            phase=Phase.DELETE,
-            text=step.text,
-            fraction=number / len(step.paths),
-            elapsed_s=task.elapsed_s,
-            phases=step.phases,
-        )
-    )
+    task.report_share(step, number / len(step.paths), phase=Phase.DELETE)
     others = images_of_others(task.connection, task.vm_uuid, step.paths)
     if any(lent.path == path for lent in others) or not pools.remove(task.connection, path):
         return False

@@ -65,14 +65,21 @@ class Task:
         return time.monotonic() - self.started
 
     def report_share(
-        self, step: Step, share: float | None, disk: str = "", done: int | None = None, total: int | None = None
+        self,
+        step: Step,
+        share: float | None,
+        disk: str = "",
+        done: int | None = None,
+        total: int | None = None,
+        *,
+        phase: Phase = Phase.COPY,
     ) -> None:
-        """Report how much of a copy is done."""
+        """Report how much of a copy, or of another phase with numbers, is done."""
         self.report(
             Progress(
                 step=self.position,
                 of=len(self.plan.steps),
-                phase=Phase.COPY,
+                phase=phase,
                 text=step.text,
                 fraction=share,
                 bytes_done=done or None,
