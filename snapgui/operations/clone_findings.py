@@ -26,7 +26,8 @@ def clone_findings(
         found.append(Finding("managed-save", Severity.WARNING, text))
     if not around.reachable:
         text = QT_TRANSLATE_NOOP(
-            "doctor", "This hypervisor has no storage pools, and this user may not read its images and write beside them."
+            "doctor",
+            "There are no storage pools here, and this user may not read the images and write beside them.",
         )
         found.append(blocker("no-road", text))
     if around.uri and around.place is None:
