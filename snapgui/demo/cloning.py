@@ -33,6 +33,7 @@ class Cloning(Stages):
         """Drag the snapshot's card to the list of VMs: a linked clone, which copies nothing."""
         self._channel.run(f"echo before >{MARK} && sync")
         self._frozen = self._sum_of_base()
+        self._pilot.wait("the end of the last banner", lambda: not self._window.pane.banner.isVisible())
         self._ask_for_clone()
         dialog = self._pilot.dialog_of(CloneDialog)
         self._pilot.write(CLONE)
@@ -104,12 +105,14 @@ class Cloning(Stages):
         self._wait_for_job("flatten")
         self.check("the clone's disk depends on nothing now", not self._head(self._clone_image).backing_file)
         self._pilot.wait("a dialog that may be agreed to", dialog.verb.isEnabled)
+        self._pilot.wait("the tree without the clone", lambda: not self._has_card())
         self._pilot.picture("unprotected")
         self._agree_to_delete(dialog)
         self.check("now the snapshot is deleted", BASE not in self._tree())
         self.check("its memory file is gone", not memory.exists())
         self.check("the guest still runs well", self._healthy())
         self._look_at_clone()
+        self._pilot.picture("independent")
 
     def _look_at_clone(self) -> None:
         clone = self._clone

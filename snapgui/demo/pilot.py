@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QCursor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QToolButton, QWidget
 
 from snapgui.demo.errors import GuestError
+from snapgui.demo.picture import paint
 from snapgui.demo.pointer import dragged
 from snapgui.ui.drag_label import DragLabel
 from snapgui.ui.main_window import MainWindow
@@ -56,9 +57,9 @@ class Pilot(QObject):
                 raise GuestError(f"The window never showed: {what}.")
             time.sleep(LOOK_S)
 
-    def picture(self, name: str) -> Path:
-        """Save what the screen shows as the next numbered picture."""
-        image = self.do(self._grab)
+    def picture(self, name: str, *, pointer: bool = False) -> Path:
+        """Save what the screen shows as the next numbered picture, if wanted with the pointer."""
+        image = self.do(lambda: paint(self.window, self._dialogs(), QCursor.pos() if pointer else None))
         self._number += 1
         path = self._pictures / f"{self._number:02d}-{name}.png"
         image.save(str(path))
@@ -118,7 +119,7 @@ class Pilot(QObject):
         start = self.do(lambda: self._global(self.window.pane.graph.viewport(), self._place_of(name)))
         end = self.do(lambda: self._global(target, at))
         with dragged(start, end, lambda: self.do(self._drag_words) == words):
-            self.picture(picture)
+            self.picture(picture, pointer=True)
 
     def press(self, dialog: QDialog, text: str) -> None:
         """Click a button of a dialog by its words."""
@@ -156,16 +157,6 @@ class Pilot(QObject):
     def _focus(self) -> QWidget:
         dialog = self._dialog() or self.window
         return QApplication.focusWidget() or dialog.focusWidget() or dialog
-
-    def _grab(self) -> QImage:
-        picture = self.window.grab()
-        for dialog in self._dialogs():
-            place = dialog.mapToGlobal(QPoint(0, 0)) - self.window.mapToGlobal(QPoint(0, 0))
-            shown = dialog.grab()
-            painter = QPainter(picture)
-            painter.drawPixmap(place, shown)
-            painter.end()
-        return picture.toImage()
 
     def _serve(self, wanted: tuple["Future[object]", Callable[[], object]]) -> None:
         future, work = wanted
