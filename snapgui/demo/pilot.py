@@ -155,8 +155,9 @@ class Pilot(QObject):
         return sorted((widget for widget in shown if widget.isVisible()), key=lambda widget: widget is modal)
 
     def _focus(self) -> QWidget:
-        dialog = self._dialog() or self.window
-        return QApplication.focusWidget() or dialog.focusWidget() or dialog
+        """A dialog that was shown just now may not have it yet: the keys are meant for it all the same."""
+        shown, focus = self._dialog() or self.window, QApplication.focusWidget()
+        return focus if focus is not None and focus.window() is shown else shown.focusWidget() or shown
 
     def _serve(self, wanted: tuple["Future[object]", Callable[[], object]]) -> None:
         future, work = wanted
