@@ -224,7 +224,8 @@ def remove(options: argparse.Namespace, console: Console) -> int:
 
     def show(facts: Facts, outcome: Outcome) -> None:
         record = {"vm": vm_record(facts.vm), "removed": list(outcome.files)}
-        files = f" and {len(outcome.files)} files" if outcome.files else ""
+        count = len(outcome.files)
+        files = "" if not count else " and 1 file" if count == 1 else f" and {count} files"
         console.result(record, f"Removed {facts.vm.name}{files}.")
 
     return _change(options, console, lambda facts: removing.plan(facts, request), show)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from snapgui.demo.errors import GuestError
+from snapgui.demo.terminal import Terminal
 
 RESEND_S = 2.0
 """A request is repeated after this many seconds without an answer; the guest does a repeated request only once."""
@@ -15,11 +16,14 @@ RECONNECT_S = 0.1
 
 
 class GuestChannel:
-    """The command channel of one guest, by the `path` of its Unix socket; not for use by two threads at once."""
+    """The command channel of one guest, by the `path` of its Unix socket or of its terminal (a clone has one).
+
+    Not for use by two threads at once.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._socket: socket.socket | None = None
+        self._socket: socket.socket | Terminal | None = None
 
     def run(self, command: str, timeout: float = 30.0) -> str:
         """Run a shell command in the guest and return what it printed on both its outputs.
@@ -85,7 +89,9 @@ class GuestChannel:
                 return found[1].decode(errors="replace"), int(found[2])
         raise ConnectionAbortedError
 
-    def _connected(self) -> socket.socket:
+    def _connected(self) -> socket.socket | Terminal:
+        if self._socket is None and self.path.is_char_device():
+            self._socket = Terminal(self.path)
         if self._socket is None:
             link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._socket = link

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QCursor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QToolButton, QWidget
 
 from snapgui.demo.errors import GuestError
+from snapgui.demo.picture import paint
+from snapgui.demo.pointer import dragged
+from snapgui.ui.drag_label import DragLabel
 from snapgui.ui.main_window import MainWindow
 
 Result = TypeVar("Result")
+Dialog = TypeVar("Dialog", bound=QDialog)
 PATIENCE_S = 60.0
 LOOK_S = 0.03
 BEAT_MS = 10
@@ -53,9 +57,9 @@ class Pilot(QObject):
                 raise GuestError(f"The window never showed: {what}.")
             time.sleep(LOOK_S)
 
-    def picture(self, name: str) -> Path:
-        """Save what the screen shows as the next numbered picture."""
-        image = self.do(self._grab)
+    def picture(self, name: str, *, pointer: bool = False) -> Path:
+        """Save what the screen shows as the next numbered picture, if wanted with the pointer."""
+        image = self.do(lambda: paint(self.window, self._dialogs(), QCursor.pos() if pointer else None))
         self._number += 1
         path = self._pictures / f"{self._number:02d}-{name}.png"
         image.save(str(path))
@@ -81,13 +85,10 @@ class Pilot(QObject):
 
     def click_node(self, name: str | None) -> None:
         """Click on a card of the graph (None: "You are here")."""
-        graph = self.window.pane.graph
-        index = self.do(lambda: self.window.pane.model.index_of(name))
-        self.do(lambda: graph.scrollTo(index))
-        place = self.do(lambda: graph.visualRect(index).center())
-        self.click(graph.viewport(), place)
+        place = self.do(lambda: self._place_of(name))
+        self.click(self.window.pane.graph.viewport(), place)
 
-    def type(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Type into whatever has the focus."""
         for number, line in enumerate(text.split("\n")):
             if number:
@@ -100,11 +101,25 @@ class Pilot(QObject):
 
     def dialog(self) -> QDialog:
         """Wait for a dialog and return it."""
-        self.wait("a dialog", lambda: self._dialog() is not None)
+        return self.dialog_of(QDialog)
+
+    def dialog_of(self, kind: type[Dialog]) -> Dialog:
+        """Wait for a dialog of a kind and return it."""
+        self.wait("a dialog", lambda: isinstance(self._dialog(), kind))
         found = self.do(self._dialog)
-        if found is None:
+        if not isinstance(found, kind):
             raise GuestError("The dialog went away.")
         return found
+
+    def drag_node(self, name: str, target: QWidget, at: QPoint, words: str, picture: str) -> None:
+        """Drag a card with the real pointer to a point of a widget, and take a picture when the label says ``words``.
+
+        Raises GuestError where it never does.
+        """
+        start = self.do(lambda: self._global(self.window.pane.graph.viewport(), self._place_of(name)))
+        end = self.do(lambda: self._global(target, at))
+        with dragged(start, end, lambda: self.do(self._drag_words) == words):
+            self.picture(picture, pointer=True)
 
     def press(self, dialog: QDialog, text: str) -> None:
         """Click a button of a dialog by its words."""
@@ -114,27 +129,35 @@ class Pilot(QObject):
             raise GuestError(f"The dialog has no button “{text}”.")
         self.click(found[0])
 
+    def _place_of(self, name: str | None) -> QPoint:
+        graph, index = self.window.pane.graph, self.window.pane.model.index_of(name)
+        graph.scrollTo(index)
+        return graph.visualRect(index).center()
+
+    def _drag_words(self) -> str:
+        label = self.window.findChild(DragLabel)
+        return label.text if label is not None and label.isVisible() else ""
+
+    def _global(self, widget: QWidget, at: QPoint) -> QPoint:
+        return widget.mapToGlobal(at)
+
     def _tool_buttons(self) -> list[QToolButton]:
         return [button for button in self.window.findChildren(QToolButton) if button.isVisible()]
 
     def _dialog(self) -> QDialog | None:
+        """The uppermost."""
+        return next(reversed(self._dialogs()), None)
+
+    def _dialogs(self) -> list[QDialog]:
+        """From the lowest to the uppermost: the modal one."""
         shown = [widget for widget in QApplication.topLevelWidgets() if isinstance(widget, QDialog)]
-        return next((widget for widget in shown if widget.isVisible()), None)
+        modal = QApplication.activeModalWidget()
+        return sorted((widget for widget in shown if widget.isVisible()), key=lambda widget: widget is modal)
 
     def _focus(self) -> QWidget:
-        dialog = self._dialog() or self.window
-        return QApplication.focusWidget() or dialog.focusWidget() or dialog
-
-    def _grab(self) -> QImage:
-        dialog = self._dialog()
-        picture = self.window.grab()
-        if dialog is not None:
-            place = dialog.mapToGlobal(QPoint(0, 0)) - self.window.mapToGlobal(QPoint(0, 0))
-            shown = dialog.grab()
-            painter = QPainter(picture)
-            painter.drawPixmap(place, shown)
-            painter.end()
-        return picture.toImage()
+        """A dialog that was shown just now may not have it yet: the keys are meant for it all the same."""
+        shown, focus = self._dialog() or self.window, QApplication.focusWidget()
+        return focus if focus is not None and focus.window() is shown else shown.focusWidget() or shown
 
     def _serve(self, wanted: tuple["Future[object]", Callable[[], object]]) -> None:
         future, work = wanted

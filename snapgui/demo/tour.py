@@ -1,6 +1,5 @@
 """The unattended tour: take, break, take, revert, look whether the guest really went back. Later work adds stages."""
 
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -9,24 +8,15 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from snapgui.demo.channel import GuestChannel
+from snapgui.demo.cloning import Cloning
 from snapgui.demo.errors import GuestError
 from snapgui.demo.hypervisor import DemoMachine
 from snapgui.demo.menu import BREAK
-from snapgui.demo.pilot import Pilot
+from snapgui.demo.stages import Say
 from snapgui.hypervisor import snapshots
 from snapgui.hypervisor.connection import Connection
-from snapgui.images.qcow2 import read_head
-from snapgui.images.source import LocalFile
-from snapgui.model.records import KindWish, Snapshot
-from snapgui.model.tree import SnapshotTree
 from snapgui.ui.application import make_application
-from snapgui.ui.jobs import Job, JobState
-from snapgui.ui.main_window import MainWindow, make_window
-from snapgui.ui.plan_dialogs import PlanDialog, TakeDialog
-
-Say = Callable[[str], None]
-CHECK_S = 120
+from snapgui.ui.main_window import make_window
 
 
 def run_tour(uri: str, machine: DemoMachine, pictures: Path, say: Say) -> bool:
@@ -44,14 +34,8 @@ def run_tour(uri: str, machine: DemoMachine, pictures: Path, say: Say) -> bool:
     return tour.held
 
 
-class Tour:
+class Tour(Cloning):
     """The stages, in the order in which they are walked, in a thread of their own."""
-
-    def __init__(self, window: MainWindow, uri: str, machine: DemoMachine, pictures: Path, say: Say) -> None:
-        self.held = False
-        self._window, self._uri, self._machine, self._say = window, uri, machine, say
-        self._pilot = Pilot(window, pictures)
-        self._channel = GuestChannel(machine.channel)
 
     def walk(self) -> None:
         """Walk through all stages; ``held`` is true afterwards only if every check did."""
@@ -64,6 +48,7 @@ class Tour:
             self._pilot.picture("failed")
         finally:
             self._channel.close()
+            self._close_clone()
             self._pilot.do(self._leave)
 
     def _leave(self) -> None:
@@ -73,7 +58,8 @@ class Tour:
     def _stages(self) -> tuple[Callable[[], None], ...]:
         """An order that the oldest supported libvirt allows: it takes external snapshots, but reverts to no one."""
         inside = (self.arrive, self.take_first, self.break_it, self.revert, self.undo, self.revert, self.follow_virsh)
-        return (*inside, self.delete_one, self.delete_rest, self.take_live, self.cancel_a_save, self.look_at_image)
+        outside = (self.take_live, self.cancel_a_save, self.clone_by_dragging, self.run_both, self.protect_base)
+        return (*inside, self.delete_one, self.delete_rest, *outside, self.look_at_images)
 
     # stages
 
@@ -154,7 +140,7 @@ class Tour:
         self._pilot.click_node("taken elsewhere")
         self._pilot.trigger("rename")
         self._pilot.key(Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
-        self._pilot.type("a <b>title</b>")
+        self._pilot.write("a <b>title</b>")
         self._pilot.key(Qt.Key.Key_Return)
         self._wait_for_job("edit")
         self.check("its title is kept with the snapshot", self._read("taken elsewhere").title == "a <b>title</b>")
@@ -203,110 +189,11 @@ class Tour:
         self.check("the guest runs on", self._channel.counter() > counter)
         self._pilot.picture("cancelled")
 
-    def look_at_image(self) -> None:
-        """Merge the overlay, and look whether the image is sound."""
-        memory = Path(self._read("live").memory_file)
-        self._pilot.click_node("live")
-        self._delete("delete")
-        self.check("the memory file is gone", not memory.exists())
-        self.check("the guest still runs well", self._healthy())
+    def look_at_images(self) -> None:
+        """Switch both guests off, and look whether their images are sound."""
         self._channel.run("sync")
         with Connection(self._uri) as other:
-            other.domain(self._machine.uuid).destroy()
-        self.check("qemu-img finds the image sound", self._image_is_sound())
-
-    # what stages are made of
-
-    def check(self, what: str, held: bool) -> None:
-        """Print what was looked at; raise GuestError where it does not hold."""
-        if not held:
-            raise GuestError(f"did not hold: {what}")
-        self._say(f"  held  {what}")
-
-    def _take(self, name: str, description: str, *, external: bool = False) -> None:
-        self._agree_to_take(name, description, external=external)
-        self._wait_for_job("take", picture="saving-memory")
-        self._pilot.wait("the new card", lambda: name in self._window.pane.model.tree)
-
-    def _agree_to_take(self, name: str, description: str, *, external: bool) -> None:
-        self._pilot.trigger("take")
-        dialog = self._pilot.dialog()
-        self._pilot.type(name)
-        if description:
-            self._pilot.key(Qt.Key.Key_Tab)
-            self._pilot.type(description)
-        if external and isinstance(dialog, TakeDialog):
-            self._pilot.press(dialog, "Options")
-            kinds = dialog.options.kind
-            self._pilot.do(lambda: kinds.setCurrentIndex(kinds.findData(KindWish.EXTERNAL.value)))
-        self._pilot.picture("take-dialog")
-        self._pilot.press(dialog, "Take Snapshot")
-
-    def _delete(self, action: str) -> None:
-        jobs = self._window.jobs
-        before = self._pilot.do(lambda: jobs.newest("delete"))
-        self._pilot.trigger(action)
-        dialog = self._pilot.dialog()
-        self._pilot.picture("delete-dialog")
-        words = self._pilot.do(dialog.verb.text) if isinstance(dialog, PlanDialog) else ""
-        self._pilot.press(dialog, words)
-        self._pilot.wait("the grace period", lambda: self._window.pane.messages.waiting)
-        self._pilot.do(self._window.pane.messages.settle)
-        self._pilot.wait("the deletion", lambda: jobs.newest("delete") is not before)
-        self._wait_for_job("delete")
-        self._pilot.wait("the tree without it", lambda: self._window.watcher.held is False)
-
-    def _call_off(self, job: Job) -> None:
-        """At once: a save of so small a guest takes a fraction of a second, and what is saved is not called off."""
-        if not job.cancel.is_set():
-            self._window.flows.cancel(job)
-
-    def _ended(self, operation: str, name: str) -> bool:
-        job = self._window.jobs.newest(operation)
-        return job is not None and job.over and name in job.title
-
-    def _overlay(self, snapshot: Snapshot) -> Path:
-        return Path(next(disk.overlay for disk in snapshot.disks if disk.overlay))
-
-    def _wait_for_job(self, operation: str, picture: str = "") -> None:
-        """Wait for the newest job to end well; take a picture in its middle."""
-        jobs = self._window.jobs
-        self._pilot.wait(f"the {operation}", lambda: jobs.newest(operation) is not None)
-        if picture:
-            self._pilot.wait("progress", lambda: self._midway(operation))
-            self._pilot.picture(picture)
-        self._pilot.wait(
-            f"the end of the {operation}", lambda: (job := jobs.newest(operation)) is not None and job.over
-        )
-        job = self._pilot.do(lambda: jobs.newest(operation))
-        if job is None or job.state is not JobState.DONE:
-            raise GuestError(f"the {operation} ended badly: {'' if job is None else job.status()}")
-        self._say(f"        {job.title}: {job.status()}")
-
-    def _midway(self, operation: str) -> bool:
-        job = self._window.jobs.newest(operation)
-        progress = None if job is None else job.progress
-        return job is not None and (job.over or (progress is not None and bool(progress.guest_paused_s)))
-
-    def _dark(self) -> None:
-        self._pilot.do(lambda: self._window.appearance.choose("dark"))
-        self._pilot.picture("dark")
-        self._pilot.do(lambda: self._window.appearance.choose("light"))
-
-    def _healthy(self) -> bool:
-        return self._channel.run("cd /data/app && sha256sum -c -s checksums && echo well || echo ill").strip() == "well"
-
-    def _tree(self) -> SnapshotTree:
-        with Connection(self._uri) as other:
-            return snapshots.read_tree(other, self._machine.uuid)
-
-    def _read(self, name: str) -> Snapshot:
-        return self._tree()[name]
-
-    def _in_image(self) -> set[str]:
-        with LocalFile(self._machine.disk) as image:
-            return {entry.name for entry in read_head(image).snapshots}
-
-    def _image_is_sound(self) -> bool:
-        command = ["qemu-img", "check", "-q", "-f", "qcow2", str(self._machine.disk)]
-        return subprocess.run(command, check=False, timeout=CHECK_S, stdin=subprocess.DEVNULL).returncode == 0
+            for uuid in (self._machine.uuid, self._clone_uuid):
+                other.domain(uuid).destroy()
+        self.check("qemu-img finds the image sound", self._is_sound(self._machine.disk))
+        self.check("and that of the clone", self._is_sound(self._clone_image))

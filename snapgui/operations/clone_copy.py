@@ -9,6 +9,7 @@ from snapgui.hypervisor import backup, files, inventory, pools, snapshots, stati
 from snapgui.hypervisor.connection import Connection
 from snapgui.images.convert import convert
 from snapgui.images.layers import Layers
+from snapgui.images.overlay import create_overlay
 from snapgui.images.qcow2 import ImageError
 from snapgui.images.writer import Sink, most_bytes, write_image
 from snapgui.model.errors import Broken, Cancelled, Refused, SnapguiError
@@ -71,7 +72,11 @@ def _layer(step: Step, task: Task) -> None:
     for image in step.copies:
         intend(task, image.file)
         base = frozen.get(image.target, image.source)
-        pools.layer(task.connection, image.file, base, image.format)
+        if pools.has_storage(task.connection):
+            pools.layer(task.connection, image.file, base, image.format)
+        else:
+            with as_broken(image.target):
+                create_overlay(image.file, base, image.format)
         task.made.append(image.file)
 
 

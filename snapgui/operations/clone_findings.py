@@ -24,6 +24,12 @@ def clone_findings(
     if facts.managed_save and snapshot is None:
         text = QT_TRANSLATE_NOOP("doctor", "The VM sleeps in a saved state; the clone will start from its disks.")
         found.append(Finding("managed-save", Severity.WARNING, text))
+    if not around.reachable:
+        text = QT_TRANSLATE_NOOP(
+            "doctor",
+            "There are no storage pools here, and this user may not read the images and write beside them.",
+        )
+        found.append(blocker("no-road", text))
     if around.uri and around.place is None:
         text = QT_TRANSLATE_NOOP("doctor", "There is no storage pool on {uri} that the images could go to.")
         found.append(blocker("no-place", text.format(uri=around.uri)))

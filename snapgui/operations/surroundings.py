@@ -19,6 +19,7 @@ class Surroundings:
 
     ``local``: whether this process may read the images and write beside them. ``host_devices`` stay with the
     source; ``own_arguments``: whether QEMU gets some that libvirt does not understand.
+    ``reachable``: whether there is a road to the images at all, by storage pools or as files of this process.
     ``remote``: whether the hypervisor is on another machine; ``volumes``: (pool, name, path) of disks that are volumes.
     ``uri`` is the hypervisor that the clone goes to, empty where it stays; names and place are of that one.
     """
@@ -32,6 +33,7 @@ class Surroundings:
     remote: bool = False
     own_arguments: bool = False
     volumes: tuple[tuple[str, str, str], ...] = ()
+    reachable: bool = True
 
     def path_of(self, disk: Disk) -> str:
         """Return the path of a disk's image, where it is a pool's volume, too."""
@@ -53,19 +55,21 @@ def read_surroundings(
     else:
         directory = str(PurePosixPath(paths[0]).parent) if paths else ""
     chains = [below for path, chain in facts.chains if path in paths for below in chain]
-    readable = all(os.access(path, os.R_OK, effective_ids=True) for path in chains) and bool(chains)
+    local = statistics.is_local(connection)
+    readable = local and bool(chains) and all(os.access(path, os.R_OK, effective_ids=True) for path in chains)
     writable = bool(directory) and os.access(directory, os.W_OK | os.X_OK, effective_ids=True)
     document = inventory.current_xml(connection, facts.vm.uuid)
     return Surroundings(
         names=frozenset(vm.name for vm in inventory.list_vms(there)),
         place=files.look(there, directory) if directory else None,
-        local=statistics.is_local(connection) and readable and writable,
+        local=readable and writable,
         allocated=statistics.allocated(connection, chains),
         host_devices=clone_xml.host_devices(document),
         own_arguments=clone_xml.has_own_arguments(document),
         uri="" if target is None else target.uri,
         remote=not statistics.is_local(connection),
         volumes=found,
+        reachable=(readable and (writable or target is not None)) or pools.has_storage(connection),
     )
 
 

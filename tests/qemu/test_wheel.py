@@ -41,5 +41,6 @@ def test_the_installed_wheel_runs_the_whole_tour(tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     said = _run(place / "bin" / "snapgui", "demo", "--tour", pictures, XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert "FAILED" not in said
+    assert "dragged with the pointer, it said “Linked clone of web01 @ live”" in said
     assert "qemu-img finds the image sound" in said
     assert len(list(pictures.glob("*.png"))) > 10

@@ -19,15 +19,20 @@ def main() -> int:
     from snapgui.cli.main import main as command_line
 
     uid, *arguments = sys.argv[1:]
-    _load()
-    os.setgroups([])
-    os.setresgid(*[int(uid)] * 3)
-    os.setresuid(*[int(uid)] * 3)
-    os.chdir("/")
+    become(int(uid))
     try:
         return command_line(arguments)
     except KeyboardInterrupt:
         return settings.CANCELLED
+
+
+def become(uid: int) -> None:
+    """Be this user from now on; everything that may be needed is loaded before."""
+    _load()
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    os.chdir("/")
 
 
 def _load() -> None:

@@ -174,7 +174,10 @@ def test_metainfo_validates() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["list", "tree", "take", "edit", "revert", "delete", "flatten", "remove", "undo", "doctor", "leftovers", "demo"],
+    [
+        *("list", "tree", "take", "edit", "revert", "delete", "undo", "prune", "doctor"),
+        *("clone", "flatten", "remove", "lineage", "leftovers", "demo"),
+    ],
 )
 def test_man_page_describes_the_command(command: str) -> None:
     page = MAN_PAGE.read_text()
@@ -198,7 +201,17 @@ def test_man_page_describes_the_command(command: str) -> None:
         "with-children",
         "with-storage",
         "flatten-clones",
+        "linked",
+        "full",
+        "start",
+        "no-network",
+        "with-snapshots",
+        "keep-host-devices",
+        "to",
+        "pool",
+        "remove",
         "tour",
+        "clean",
         "progress",
     ],
 )
