@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from snapgui.hypervisor import inventory, pools, snapshots, volumes
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.statistics import is_local
-from snapgui.images.qcow2 import ImageError, read_head
+from snapgui.images.qcow2 import ImageError, file_meant, read_head
 from snapgui.model.errors import SnapguiError
 from snapgui.model.records import Lent, Place, Vm
 from snapgui.model.tree import SnapshotTree
@@ -153,7 +153,8 @@ def chain(connection: Connection, path: str, image_format: str, known: Known, *,
         if path not in known:
             _learn(connection, path, known, thorough=thorough)
         backing, image_format = known[path]
-        if not backing or ":" in backing.partition("/")[0]:  # none, or something else than a file
+        backing = file_meant(backing)
+        if not backing:  # none, or something else than a file
             break
         path = backing if backing.startswith("/") else str(PurePosixPath(path).parent / backing)
     return found

@@ -19,7 +19,7 @@ from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.domain_xml import read_machine
 from snapgui.hypervisor.statistics import is_local
 from snapgui.hypervisor.volumes import Volume
-from snapgui.images.qcow2 import ImageError, read_head
+from snapgui.images.qcow2 import ImageError, file_meant, read_head
 from snapgui.images.source import Prefetched
 from snapgui.model.errors import SnapguiError
 from snapgui.model.lineage import DEEPEST, Image, Lineage, Use
@@ -161,9 +161,8 @@ class _Found:
 
     def _from(self, path: str, base: str) -> str:
         """Return where a base is that an image names: beside it, if not told from the root; or what is no file."""
-        if ":" in base.partition("/")[0]:
-            return base
-        return self.canonical(posixpath.normpath(PurePosixPath(path).parent / base))
+        file = file_meant(base)
+        return self.canonical(posixpath.normpath(PurePosixPath(path).parent / file)) if file else base
 
     def _in_head(self, path: str, volume: Volume | None) -> Base:
         """Read what the image itself says: a pool does not notice when an image gets another base."""
