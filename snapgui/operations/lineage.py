@@ -47,7 +47,7 @@ class Remembered:
 
     bases: dict[str, tuple[Stamp, Base]] = field(default_factory=dict)
     volumes: dict[str, tuple[Stamp, Volume]] = field(default_factory=dict)
-    disks: dict[str, tuple[str, tuple[Disk, ...]]] = field(default_factory=dict)
+    disks: dict[str, tuple[tuple[str, ...], tuple[Disk, ...]]] = field(default_factory=dict)
     frozen: dict[str, tuple[snapshots.Fingerprint, tuple[Frozen, ...]]] = field(default_factory=dict)
     missed: set[str] = field(default_factory=set)
 
@@ -214,10 +214,11 @@ def _add_vm(connection: Connection, vm: Vm, found: _Found) -> None:
 
 
 def _disks(connection: Connection, vm: Vm, remembered: Remembered) -> tuple[Disk, ...]:
-    text = inventory.current_xml(connection, vm.uuid)
+    texts = inventory.documents(connection, vm.uuid)
     known = remembered.disks.get(vm.uuid)
-    if known is None or known[0] != text:
-        known = remembered.disks[vm.uuid] = text, read_machine(text).disks
+    if known is None or known[0] != texts:
+        disks = {(disk.target, disk.pool, disk.source): disk for text in texts for disk in read_machine(text).disks}
+        known = remembered.disks[vm.uuid] = texts, tuple(disks.values())
     return known[1]
 
 

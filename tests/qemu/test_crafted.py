@@ -6,8 +6,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import libvirt
 import pytest
 
+from snapgui.cli.main import main
+from snapgui.hypervisor import inventory
+from snapgui.hypervisor.connection import Connection
 from tests.qemu.commands import refused, result, running, wait_for_report
 from tests.qemu.images import PLACE
 from tests.qemu.matrix import RAW, add_device
@@ -80,3 +84,54 @@ def test_a_copy_of_what_changes_meanwhile_is_no_clone(idle_guest: Machine) -> No
     assert sorted(idle_guest.directory.iterdir()) == before
     assert copy not in {domain.name() for domain in idle_guest.connection.listAllDomains()}
     assert content(idle_guest.disk)
+
+
+@contextlib.contextmanager
+def another(machine: Machine) -> Iterator[tuple[libvirt.virDomain, Path]]:
+    """Have a second VM with an empty disk of its own, in the same directory."""
+    image = machine.directory / "another.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "1M"], check=True)
+    domain = machine.connection.defineXML(CLONE.format(name=f"another-{machine.name}", file=image))
+    try:
+        yield domain, image
+    finally:
+        if domain.isActive():
+            domain.destroy()
+        domain.undefineFlags(UNDEFINE)
+
+
+def test_what_was_plugged_into_a_running_vm_is_protected(idle_guest: Machine) -> None:
+    """It is not in the configuration that the VM starts with next time."""
+    with another(idle_guest) as (domain, image):
+        idle_guest.domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        disk = RAW.format(path=image).replace("'raw'", "'qcow2'").replace("vdb", "vdz")
+        idle_guest.domain.attachDeviceFlags(disk, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        said = refused(idle_guest.uri, "remove", domain.name(), "--with-storage")
+        assert f"{idle_guest.name} is based on an image of {domain.name()}: {image}." in said
+        uses = {each["path"]: each["used_by"] for each in result(idle_guest.uri, "lineage")["images"]}
+        assert {use["vm"] for use in uses[str(image)]} == {idle_guest.name, domain.name()}
+
+
+def test_a_base_that_the_configuration_names_is_protected(idle_guest: Machine) -> None:
+    with another(idle_guest) as (domain, _):
+        base = f"<backingStore type='file'><format type='qcow2'/><source file='{idle_guest.disk}'/></backingStore>"
+        machine = domain.XMLDesc().replace("<target dev=", f"{base}<target dev=", 1)
+        idle_guest.connection.defineXML(machine)
+        said = refused(idle_guest.uri, "remove", idle_guest.name, "--with-storage")
+        assert f"{domain.name()} is based on an image of {idle_guest.name}: {idle_guest.disk}." in said
+
+
+def test_a_vm_that_is_started_at_the_last_moment_keeps_everything(
+    idle_guest: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undefine = inventory.undefine
+    with another(idle_guest) as (domain, image):
+
+        def started_before(connection: Connection, vm_uuid: str) -> None:
+            domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+            undefine(connection, vm_uuid)
+
+        monkeypatch.setattr(inventory, "undefine", started_before)
+        assert main(["-c", idle_guest.uri, "remove", domain.name(), "--with-storage"]) == 1
+        assert image.exists()
+        assert domain.isPersistent()
