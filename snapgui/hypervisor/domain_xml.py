@@ -33,6 +33,20 @@ def read_machine(text: str) -> Machine:
     return machine_of(parse(text))
 
 
+def images_below(text: str) -> tuple[tuple[str, str], ...]:
+    """Return (path, format) of the images that disks name beside their own: bases, and targets of running copies.
+
+    libvirt goes by a base that is written here, whatever the image itself says.
+    """
+    found = {}
+    for disk in parse(text).iterfind("devices/disk"):
+        for element in disk.iter("backingStore", "mirror"):
+            image_format = element.find("format")
+            if path := _source(element.find("source")):
+                found[path] = "" if image_format is None else image_format.get("type", "")
+    return tuple(found.items())
+
+
 def machine_of(domain: etree._Element) -> Machine:
     """Return what a person wants to know of a ``<domain>`` element."""
     loader = domain.find("os/loader")

@@ -63,6 +63,19 @@ def current_xml(connection: Connection, vm_uuid: str) -> str:
         return text
 
 
+def documents(connection: Connection, vm_uuid: str) -> tuple[str, ...]:
+    """Return the ``<domain>`` documents of the VM as it will start and, where it is another, as it runs.
+
+    What was plugged into a running VM may be in the second alone.
+    """
+    domain = connection.domain(vm_uuid)
+    with translated():
+        if not domain.isPersistent():
+            return (domain.XMLDesc(0),)
+        inactive = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        return (inactive, domain.XMLDesc(0)) if domain.isActive() else (inactive,)
+
+
 def define(connection: Connection, text: str) -> str:
     """Make or change a VM by a ``<domain>`` document; return its UUID."""
     with translated():

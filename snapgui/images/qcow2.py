@@ -4,6 +4,7 @@ Format: QEMU's docs/interop/qcow2.rst, sections "Header", "Snapshots", "Cluster 
 truncated: every size and place is checked against the file before anything is read or allocated.
 """
 
+import json
 import struct
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ _COMPRESSION_AT, _COMPRESSIONS = 104, ("zlib", "zstd")
 _EXTENSION = struct.Struct(">II")
 _BACKING_FORMAT = 0xE279_2ACA
 MOST_EXTENSIONS = 32
+MOST_NESTED = 8
+"""Block drivers above a file."""
 
 
 class ImageError(Exception):
@@ -129,6 +132,32 @@ def _extensions(source: ByteSource, version: int, end: int) -> dict[int, bytes]:
         found[kind] = read_bytes(source, offset + _EXTENSION.size, size, most=2**16)
         offset += _EXTENSION.size + (size + 7) // 8 * 8
     return found
+
+
+def file_meant(base: str) -> str:
+    """Return the path of the file that an image names as its base, as written; empty where that is no file.
+
+    QEMU takes a path, ``file:`` and a path, or ``json:`` and the options of a block driver, nested or with dots.
+    """
+    if base.startswith("json:"):
+        try:
+            options = json.loads(base.removeprefix("json:"))
+        except (ValueError, RecursionError):
+            return ""
+        return _file_in(options)
+    plain = base.removeprefix("file:")
+    return "" if ":" in plain.partition("/")[0] else plain
+
+
+def _file_in(options: object) -> str:
+    for _ in range(MOST_NESTED):
+        if not isinstance(options, dict):
+            return ""
+        name = options.get("filename", options.get("file.filename"))
+        if isinstance(name, str):
+            return "" if name.startswith("json:") else file_meant(name)
+        options = options.get("file")
+    return ""
 
 
 def same_as_snapshot(source: ByteSource, name: str) -> bool | None:

@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 
 from snapgui.hypervisor import inventory, pools, snapshots, volumes
 from snapgui.hypervisor.connection import Connection
+from snapgui.hypervisor.domain_xml import images_below, read_machine
 from snapgui.hypervisor.statistics import is_local
-from snapgui.images.qcow2 import ImageError, read_head
+from snapgui.images.qcow2 import ImageError, file_meant, read_head
 from snapgui.model.errors import SnapguiError
 from snapgui.model.records import Lent, Place, Vm
 from snapgui.model.tree import SnapshotTree
@@ -50,13 +51,21 @@ def images_of_others(connection: Connection, vm_uuid: str, own: Collection[str] 
 
 def _read_by(connection: Connection, vm: Vm, known: Known) -> Iterator[Lent]:
     """What its current state reads comes first: it says more than a snapshot."""
-    for disk in inventory.read_current_machine(connection, vm.uuid).disks:
-        source = volumes.path_of(connection, disk.pool, disk.source) if disk.pool else disk.source
-        for path in chain(connection, source, disk.format, known, thorough=True):
+    for source, image_format in _named(connection, vm):
+        for path in chain(connection, source, image_format, known, thorough=True):
             yield Lent(canonical(connection, path), vm.name, vm.uuid, active=vm.state.active)
     for label, source, image_format in _frozen(snapshots.read_tree(connection, vm.uuid)) if vm.snapshots else ():
         for path in chain(connection, source, image_format, known, thorough=True):
             yield Lent(canonical(connection, path), vm.name, vm.uuid, label)
+
+
+def _named(connection: Connection, vm: Vm) -> Iterator[tuple[str, str]]:
+    """Yield (image, format) of all that the VM runs on, and will start with."""
+    for text in inventory.documents(connection, vm.uuid):
+        for disk in read_machine(text).disks:
+            source = volumes.path_of(connection, disk.pool, disk.source) if disk.pool else disk.source
+            yield source, disk.format
+        yield from images_below(text)
 
 
 def _frozen(tree: SnapshotTree) -> Iterator[tuple[str, str, str]]:
@@ -153,7 +162,8 @@ def chain(connection: Connection, path: str, image_format: str, known: Known, *,
         if path not in known:
             _learn(connection, path, known, thorough=thorough)
         backing, image_format = known[path]
-        if not backing or ":" in backing.partition("/")[0]:  # none, or something else than a file
+        backing = file_meant(backing)
+        if not backing:  # none, or something else than a file
             break
         path = backing if backing.startswith("/") else str(PurePosixPath(path).parent / backing)
     return found

@@ -250,7 +250,11 @@ def _copy_steps(
 
 
 def _road(facts: Facts, around: Surroundings, snapshot: Snapshot | None, *, full: bool) -> Road:
-    """The hypervisor's own ways are for what stands still; only ours see inside an image, and can be called off."""
+    """The hypervisor's own ways are for what stands still; only ours see inside an image, and can be called off.
+
+    A pool guesses the format of what it copies: into a raw disk the guest may have written the head of a qcow2 image,
+    whose base is any file of the host.
+    """
     if not full:
         return Road.LAYER
     if snapshot is None and facts.vm.state.active:
@@ -260,7 +264,8 @@ def _road(facts: Facts, around: Surroundings, snapshot: Snapshot | None, *, full
     if around.local:
         return Road.LOCAL
     inside = snapshot is not None and snapshot.kind is not Kind.EXTERNAL
-    return Road.POOL if around.remote and not inside else Road.STREAM
+    guessed = any(disk.format in {"raw", ""} for disk in disks_of(facts, around, snapshot))
+    return Road.POOL if around.remote and not inside and not guessed else Road.STREAM
 
 
 def _copy_step(facts: Facts, copies: tuple[ImageCopy, ...], road: Road, snapshot: Snapshot | None) -> Step:

@@ -1,6 +1,7 @@
 """Make the images of a clone: every road that a plan may take (``Road``), each leaving nothing behind when it fails."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,12 +30,16 @@ _LONGEST_WAIT_S = 10
 
 def copy(step: Step, task: Task) -> None:
     """Make the images; what was made is known to the task, so that it can be taken back."""
+    _refuse_replaced(step, task)
+    _ROADS[step.road](step, task)
+
+
+def _refuse_replaced(step: Step, task: Task) -> None:
     if step.created is not None:
         now = snapshots.read_one(task.connection, task.vm_uuid, step.snapshot)
         if now.created != step.created:
             text = QT_TRANSLATE_NOOP("errors", "“{name}” was replaced by another snapshot; it was not cloned.")
             raise Refused(text.format(name=step.snapshot))
-    _ROADS[step.road](step, task)
 
 
 def roll_back(task: Task) -> None:
@@ -136,9 +141,28 @@ def _local(step: Step, task: Task) -> None:
             task.report_share(step, (number + share) / len(step.copies), target, done, total)
 
         report(0.0)
+        before = _stamps(task, image)
         with as_broken(image.target):
             convert(image.source, image.format, image.file, report, task.cancel, image.inside)
         task.made.append(image.file)
+        _refuse_changed(step, task, image, before)
+
+
+def _stamps(task: Task, image: ImageCopy) -> tuple[tuple[int, int, int], ...]:
+    """Return what changes as soon as somebody writes to an image, or to one below."""
+    statuses = map(os.stat, _chain(task, image))
+    return tuple((status.st_ino, status.st_size, status.st_mtime_ns) for status in statuses)
+
+
+def _refuse_changed(step: Step, task: Task, image: ImageCopy, before: tuple[tuple[int, int, int], ...]) -> None:
+    """A copy of what was written to meanwhile is of no moment at all: others may start the VM at any time."""
+    if image.inside:
+        _refuse_replaced(step, task)
+        return
+    refuse_running(step, task)
+    with as_broken(image.target):
+        if _stamps(task, image) != before:
+            raise ImageError("the image was changed while it was read")
 
 
 def _stream(step: Step, task: Task) -> None:

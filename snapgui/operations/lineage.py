@@ -19,7 +19,7 @@ from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.domain_xml import read_machine
 from snapgui.hypervisor.statistics import is_local
 from snapgui.hypervisor.volumes import Volume
-from snapgui.images.qcow2 import ImageError, read_head
+from snapgui.images.qcow2 import ImageError, file_meant, read_head
 from snapgui.images.source import Prefetched
 from snapgui.model.errors import SnapguiError
 from snapgui.model.lineage import DEEPEST, Image, Lineage, Use
@@ -47,7 +47,7 @@ class Remembered:
 
     bases: dict[str, tuple[Stamp, Base]] = field(default_factory=dict)
     volumes: dict[str, tuple[Stamp, Volume]] = field(default_factory=dict)
-    disks: dict[str, tuple[str, tuple[Disk, ...]]] = field(default_factory=dict)
+    disks: dict[str, tuple[tuple[str, ...], tuple[Disk, ...]]] = field(default_factory=dict)
     frozen: dict[str, tuple[snapshots.Fingerprint, tuple[Frozen, ...]]] = field(default_factory=dict)
     missed: set[str] = field(default_factory=set)
 
@@ -161,9 +161,8 @@ class _Found:
 
     def _from(self, path: str, base: str) -> str:
         """Return where a base is that an image names: beside it, if not told from the root; or what is no file."""
-        if ":" in base.partition("/")[0]:
-            return base
-        return self.canonical(posixpath.normpath(PurePosixPath(path).parent / base))
+        file = file_meant(base)
+        return self.canonical(posixpath.normpath(PurePosixPath(path).parent / file)) if file else base
 
     def _in_head(self, path: str, volume: Volume | None) -> Base:
         """Read what the image itself says: a pool does not notice when an image gets another base."""
@@ -215,10 +214,11 @@ def _add_vm(connection: Connection, vm: Vm, found: _Found) -> None:
 
 
 def _disks(connection: Connection, vm: Vm, remembered: Remembered) -> tuple[Disk, ...]:
-    text = inventory.current_xml(connection, vm.uuid)
+    texts = inventory.documents(connection, vm.uuid)
     known = remembered.disks.get(vm.uuid)
-    if known is None or known[0] != text:
-        known = remembered.disks[vm.uuid] = text, read_machine(text).disks
+    if known is None or known[0] != texts:
+        disks = {(disk.target, disk.pool, disk.source): disk for text in texts for disk in read_machine(text).disks}
+        known = remembered.disks[vm.uuid] = texts, tuple(disks.values())
     return known[1]
 
 

@@ -4,11 +4,12 @@ The configuration goes first, the images after it, uppermost first: who is kille
 has, each valid and named in the history's step, and never a VM whose disks are missing.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from snapgui.hypervisor import inventory, pools
-from snapgui.model.errors import Broken, Refused
+from snapgui.model.errors import Broken, Gone, Refused
 from snapgui.model.plan import Finding, Operation, Plan, Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.records import Place
@@ -144,13 +145,24 @@ def perform(step: Step, task: Task) -> None:
         raise Refused(text.format(vm=facts.vm.name))
     refuse(remove_findings(facts, step.paths))
     task.report_phase(step, Phase.RECORD)
-    inventory.undefine(task.connection, task.vm_uuid)
+    _undefine(task, facts)
     for snapshot in facts.tree:
         thumbnails.forget(task.vm_uuid, snapshot)
     kept = [path for number, path in enumerate(step.paths) if not _remove(step, task, number, path)]
     if kept:
         text = QT_TRANSLATE_NOOP("errors", "{vm} was removed, but files of it are left: {files}.")
         raise Broken(text.format(vm=facts.vm.name, files=", ".join(kept)))
+
+
+def _undefine(task: Task, facts: Facts) -> None:
+    """libvirt forgets a VM that was started a moment ago, too, and it runs on: then it gets its configuration back."""
+    text = inventory.secure_xml(task.connection, task.vm_uuid)
+    inventory.undefine(task.connection, task.vm_uuid)
+    with contextlib.suppress(Gone):
+        inventory.read_vm(task.connection, task.vm_uuid)
+        inventory.define(task.connection, text)
+        started = QT_TRANSLATE_NOOP("errors", "{vm} was started since the plan was made; look at it again.")
+        raise Refused(started.format(vm=facts.vm.name))
 
 
 def _remove(step: Step, task: Task, number: int, path: str) -> bool:
