@@ -152,7 +152,11 @@ def plan_record(plan: Plan) -> dict[str, object]:
         "vm": {"name": plan.vm_name, "uuid": plan.vm_uuid},
         "title": str(plan.title),
         "steps": [
-            {"text": str(step.text), "virsh": ["virsh", *step.virsh], "cancellable": step.cancellable}
+            {
+                "text": str(step.text),
+                "virsh": ["virsh", *step.virsh] if step.virsh else [],
+                "cancellable": step.cancellable,
+            }
             for step in plan.steps
         ],
         "losses": [str(loss) for loss in plan.losses],

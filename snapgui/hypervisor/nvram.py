@@ -52,6 +52,10 @@ def _copy(pool: Any, name: str, new: str) -> Any:
         if new in pool.listVolumes():
             text = QT_TRANSLATE_NOOP("errors", "The file {path} exists already; nothing was changed.")
             raise Refused(text.format(path=new))
+        if parse(source.XMLDesc(0)).find("target/format[@type='raw']") is None:
+            # The guest can write the beginning of the file: libvirt would follow what it looks like.
+            text = QT_TRANSLATE_NOOP("errors", "{path} does not look like a file with UEFI variables.")
+            raise Refused(text.format(path=source.path()))
         wanted = etree.Element("volume")
         etree.SubElement(wanted, "name").text = new
         etree.SubElement(wanted, "capacity").text = str(source.info()[1])

@@ -16,6 +16,7 @@ from snapgui.images.layers import Layers
 from snapgui.images.qcow2 import MAGIC
 
 CLUSTER = 2**16
+SECTOR = 512
 ENTRIES = CLUSTER // 8
 COUNTED = CLUSTER // 2
 """Clusters whose reference counts one block holds."""
@@ -98,7 +99,7 @@ def _stretches(layers: Layers) -> Iterator[tuple[int, int]]:
 class _Image:
     def __init__(self, sink: Sink, virtual_bytes: int) -> None:
         self._sink = sink
-        self._virtual = virtual_bytes
+        self._virtual = -(-virtual_bytes // SECTOR) * SECTOR  # QEMU pads a raw image so, too
         self._clusters = 1  # the header's
         self._l1 = array.array("Q", bytes(8 * max(1, -(-virtual_bytes // (CLUSTER * ENTRIES)))))
         self._l2 = array.array("Q", bytes(CLUSTER))

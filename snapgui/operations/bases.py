@@ -12,7 +12,7 @@ from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.domain_xml import images_below, read_machine
 from snapgui.hypervisor.statistics import is_local
 from snapgui.images.qcow2 import ImageError, file_meant, read_head
-from snapgui.model.errors import SnapguiError
+from snapgui.model.errors import Gone, SnapguiError
 from snapgui.model.records import Lent, Place, Vm
 from snapgui.model.tree import SnapshotTree
 from snapgui.operations.image_access import open_image, readable
@@ -40,7 +40,7 @@ def images_of_others(connection: Connection, vm_uuid: str, own: Collection[str] 
             continue
         try:
             read = tuple(_read_by(connection, vm, known))
-        except SnapguiError:
+        except Gone:
             continue
         for lent in read:
             found.setdefault((lent.path, lent.vm_uuid), lent)
@@ -152,12 +152,13 @@ def same_file(connection: Connection, one: str, other: str) -> bool:
 def chain(connection: Connection, path: str, image_format: str, known: Known, *, thorough: bool = False) -> list[str]:
     """Return an image and its bases, as far as their heads can be read; ``known`` keeps what was read.
 
-    ``thorough``: where this user cannot read an image that lies in no pool, make its directory one meanwhile.
+    ``thorough``: where this user cannot read an image that lies in no pool, make its directory one meanwhile; and look
+    for a base where no format is recorded: nothing is lost by protecting what is none.
     """
     found: list[str] = []
     while path.startswith("/") and path not in found and len(found) < DEEPEST:
         found.append(path)
-        if image_format != "qcow2":
+        if image_format != "qcow2" and not (thorough and not image_format):
             break
         if path not in known:
             _learn(connection, path, known, thorough=thorough)

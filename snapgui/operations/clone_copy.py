@@ -1,13 +1,13 @@
 """Make the images of a clone: every road that a plan may take (``Road``), each leaving nothing behind when it fails."""
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 from snapgui.hypervisor import backup, files, inventory, pools, snapshots, statistics
 from snapgui.hypervisor.connection import Connection
+from snapgui.hypervisor.stamps import Stamps, stamps
 from snapgui.images.convert import convert
 from snapgui.images.layers import Layers
 from snapgui.images.overlay import create_overlay
@@ -141,27 +141,23 @@ def _local(step: Step, task: Task) -> None:
             task.report_share(step, (number + share) / len(step.copies), target, done, total)
 
         report(0.0)
-        before = _stamps(task, image)
+        paths = _chain(task, image)
+        before = stamps(task.connection, paths)
         with as_broken(image.target):
             convert(image.source, image.format, image.file, report, task.cancel, image.inside)
         task.made.append(image.file)
-        _refuse_changed(step, task, image, before)
+        _refuse_changed(step, task, image, paths, before)
 
 
-def _stamps(task: Task, image: ImageCopy) -> tuple[tuple[int, int, int], ...]:
-    """Return what changes as soon as somebody writes to an image, or to one below."""
-    statuses = map(os.stat, _chain(task, image))
-    return tuple((status.st_ino, status.st_size, status.st_mtime_ns) for status in statuses)
-
-
-def _refuse_changed(step: Step, task: Task, image: ImageCopy, before: tuple[tuple[int, int, int], ...]) -> None:
+def _refuse_changed(step: Step, task: Task, image: ImageCopy, paths: tuple[str, ...], before: Stamps) -> None:
     """A copy of what was written to meanwhile is of no moment at all: others may start the VM at any time."""
     if image.inside:
         _refuse_replaced(step, task)
         return
-    refuse_running(step, task)
+    if not image.scratch:
+        refuse_running(step, task)
     with as_broken(image.target):
-        if _stamps(task, image) != before:
+        if stamps(task.connection, paths) != before:
             raise ImageError("the image was changed while it was read")
 
 
@@ -178,9 +174,12 @@ def _stream(step: Step, task: Task) -> None:
             task.report_share(step, (number + share) / len(step.copies), target, done, total)
 
         with as_broken(image.target), layers_of(task.connection, source, kind, image.inside) as layers:
+            paths = tuple(layer.identity for layer in layers.layers)
+            before = stamps(task.connection, paths)
             with new_file(task.target, image.file, most_bytes(layers)) as sink:
                 _write(layers, sink, report, task)
             task.made.append(image.file)
+            _refuse_changed(step, task, image, paths, before)
     _remove(task.connection, task.scratch)
 
 

@@ -30,6 +30,11 @@ def clone_findings(
             "There are no storage pools here, and this user may not read the images and write beside them.",
         )
         found.append(blocker("no-road", text))
+    for target in around.live_only if snapshot is None else ():
+        text = QT_TRANSLATE_NOOP(
+            "doctor", "Disk {target} is plugged in only until {vm} is switched off; the clone will be without it."
+        )
+        found.append(Finding("live-only", Severity.WARNING, text.format(target=target, vm=facts.vm.name)))
     if around.uri and around.place is None:
         text = QT_TRANSLATE_NOOP("doctor", "There is no storage pool on {uri} that the images could go to.")
         found.append(blocker("no-place", text.format(uri=around.uri)))

@@ -10,15 +10,16 @@ from pathlib import PurePosixPath
 
 from snapgui.hypervisor import carried_xml, snapshots
 from snapgui.hypervisor.clone_xml import new_mac
+from snapgui.hypervisor.stamps import stamps
 from snapgui.images.memory import head_with_document
 from snapgui.images.rebase import head_with_base
 from snapgui.images.source import ByteSource
-from snapgui.model.errors import Refused
+from snapgui.model.errors import Broken, Refused
 from snapgui.model.plan import Finding, Road, Severity, Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.records import FileCopy, ImageCopy, NewVm, Place, Snapshot
 from snapgui.model.text import QT_TRANSLATE_NOOP
-from snapgui.operations.clone_checks import as_broken, intend
+from snapgui.operations.clone_checks import as_broken, intend, refuse_running
 from snapgui.operations.clone_define import define_step, identity_of
 from snapgui.operations.doctor import blocker
 from snapgui.operations.facts import Facts
@@ -125,8 +126,10 @@ def _findings(facts: Facts, around: Surroundings, snapshot: Snapshot | None) -> 
 
 def copy_files(step: Step, task: Task) -> None:
     """Copy every file; each image gets the copy of its base below it."""
+    refuse_running(step, task)
     carried = _carried(step, task)
-    sizes = [_size(task, file.source) for file in step.files]
+    sources = tuple(file.source for file in step.files)
+    sizes, before = [_size(task, source) for source in sources], stamps(task.connection, sources)
     for number, file in enumerate(step.files):
         intend(task, file.file)
 
@@ -138,6 +141,9 @@ def copy_files(step: Step, task: Task) -> None:
             text = QT_TRANSLATE_NOOP("errors", "The file {path} does not exist any more.")
             raise Refused(text.format(path=file.source))
         task.made.append(file.file)
+    refuse_running(step, task)
+    if stamps(task.connection, sources) != before:
+        raise Broken(QT_TRANSLATE_NOOP("errors", "A file was changed while it was copied; there is no clone."))
 
 
 def _size(task: Task, path: str) -> int:

@@ -48,7 +48,10 @@ class Remains:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """One interrupted job, and what is true now. ``guest_stands_still``: it can be let run on."""
+    """One interrupted job, and what is true now. ``guest_stands_still``: it can be let run on.
+
+    ``pending``: a guest still stands still for it, so that it is not to be forgotten.
+    """
 
     title: str
     vm_uuid: str
@@ -58,6 +61,7 @@ class Leftover:
     commands: tuple[str, ...] = ()
     job: int = 0
     remains: Remains = field(default_factory=Remains)
+    pending: bool = False
 
 
 def look_for_leftovers(connection: Connection, history: History) -> tuple[Leftover, ...]:
@@ -85,7 +89,7 @@ def mark(history: History, leftovers: tuple[Leftover, ...]) -> None:
     """Mark the jobs as ended; what is left of them is still found."""
     unfinished = {entry.job for entry in history.unfinished()}
     for leftover in leftovers:
-        if leftover.job in unfinished:
+        if leftover.job in unfinished and not leftover.pending:
             history.end(leftover.job, "interrupted", str(leftover.text))
 
 
@@ -106,7 +110,16 @@ def _described(connection: Connection, history: History, entry: Entry) -> Leftov
     text, stands_still = _truth(connection, entry, remains, commands)
     if stands_still:
         commands = (*commands, shlex.join(("virsh", "resume", entry.vm_name)))
-    return Leftover(entry.title, entry.vm_uuid, entry.vm_name, text, stands_still, commands, entry.job, remains)
+    pending = stands_still or (entry.operation is Operation.FLATTEN and _is_paused(connection, entry.vm_uuid))
+    return Leftover(
+        entry.title, entry.vm_uuid, entry.vm_name, text, stands_still, commands, entry.job, remains, pending
+    )
+
+
+def _is_paused(connection: Connection, vm_uuid: str) -> bool:
+    with contextlib.suppress(Gone):
+        return inventory.read_vm(connection, vm_uuid).state is VmState.PAUSED
+    return False
 
 
 # what is left of a clone

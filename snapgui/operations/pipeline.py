@@ -179,8 +179,14 @@ def _of_target(error: SnapguiError, task: Task) -> SnapguiError:
 
 
 def _with_base(error: SnapguiError, task: Task) -> SnapguiError:
-    """Say what is left of a linked clone that did not come about: the snapshot that froze its base."""
-    if task.plan.operation is not Operation.CLONE or task.taken is None or task.defined:
+    """Say what is there of a clone where not all went well: the VM, or the snapshot that froze its base."""
+    if task.plan.operation is not Operation.CLONE:
+        return error
+    if task.defined:
+        made = QT_TRANSLATE_NOOP("errors", "“{name}” was made, but is not started: {error}")
+        new_vm = task.plan.steps[-1].new_vm
+        return type(error)(made.format(name="" if new_vm is None else new_vm.name, error=error.text), error.detail)
+    if task.taken is None:
         return error
     kept = QT_TRANSLATE_NOOP("errors", "{error} The snapshot “{name}” of {vm} was taken before, and is kept.")
     text = kept.format(error=_sentence(error), name=task.taken.name, vm=task.facts.vm.name)

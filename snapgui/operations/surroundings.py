@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from snapgui.hypervisor import clone_xml, files, inventory, pools, statistics, volumes
 from snapgui.hypervisor.connection import Connection
+from snapgui.hypervisor.domain_xml import read_machine
 from snapgui.model.errors import Refused
 from snapgui.model.records import Directory, Disk
 from snapgui.model.text import QT_TRANSLATE_NOOP
@@ -18,7 +19,8 @@ class Surroundings:
     """``names`` of all VMs; ``place`` where the clone's images go; ``allocated`` bytes that the VM's images hold now.
 
     ``local``: whether this process may read the images and write beside them. ``host_devices`` stay with the
-    source; ``own_arguments``: whether QEMU gets some that libvirt does not understand.
+    source; ``own_arguments``: whether QEMU gets some that libvirt does not understand;
+    ``live_only``: disks that are plugged in only until the VM is switched off.
     ``reachable``: whether there is a road to the images at all, by storage pools or as files of this process.
     ``remote``: whether the hypervisor is on another machine; ``volumes``: (pool, name, path) of disks that are volumes.
     ``uri`` is the hypervisor that the clone goes to, empty where it stays; names and place are of that one.
@@ -32,6 +34,7 @@ class Surroundings:
     uri: str = ""
     remote: bool = False
     own_arguments: bool = False
+    live_only: tuple[str, ...] = ()
     volumes: tuple[tuple[str, str, str], ...] = ()
     reachable: bool = True
 
@@ -66,11 +69,20 @@ def read_surroundings(
         allocated=statistics.allocated(connection, chains),
         host_devices=clone_xml.host_devices(document),
         own_arguments=clone_xml.has_own_arguments(document),
+        live_only=tuple(_live_only(connection, facts)),
         uri="" if target is None else target.uri,
         remote=not statistics.is_local(connection),
         volumes=found,
         reachable=(readable and (writable or target is not None)) or pools.has_storage(connection),
     )
+
+
+def _live_only(connection: Connection, facts: Facts) -> Iterator[str]:
+    kept = {disk.target for disk in facts.machine.disks}
+    for text in inventory.documents(connection, facts.vm.uuid):
+        for disk in read_machine(text).disks:
+            if disk.writable and disk.source and disk.target not in kept:
+                yield disk.target
 
 
 def _volumes(connection: Connection, facts: Facts) -> Iterator[tuple[str, str, str]]:

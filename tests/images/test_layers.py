@@ -149,6 +149,14 @@ def test_disks_of_any_size_without_anything_in_them(tmp_path: Path, size: int) -
     qemu.run("qemu-img", "compare", "-q", str(path), str(copy))
 
 
+def test_a_raw_image_that_ends_within_a_sector(tmp_path: Path) -> None:
+    raw = tmp_path / "disk.raw"
+    raw.write_bytes(b"x" * 100_001)
+    with opened((raw, "raw")) as layers:
+        copy = written(layers, tmp_path / "copy.qcow2")
+    assert qemu.content(copy) == (b"x" * 100_001).ljust(100_352, b"\0") == qemu.content(raw, image_format="raw")
+
+
 def test_far_apart(tmp_path: Path) -> None:
     path = qemu.create(tmp_path / "disk.qcow2", 2**40)
     qemu.io(path, *(f"write -P 3 {place} 3k" for place in ("1023G", "0", "500G", "512M", "511M")))
