@@ -70,9 +70,11 @@ class ConfigurationPage(QWidget):
     def recolour(self) -> None:
         """The scheme was changed."""
         self.xml.colour()
-        if self._look is not None:
-            for number, change in enumerate(self._look.difference.changes):
-                self.sentences.topLevelItem(number).setForeground(0, color(_sign(change)[1]))
+        changes = () if self._look is None else self._look.difference.changes
+        for number, change in enumerate(changes):
+            item = self.sentences.topLevelItem(number)
+            if item is not None:
+                item.setForeground(0, color(_sign(change)[1]))
 
     def _choose(self) -> None:
         as_xml = self._buttons.checkedId() == 1

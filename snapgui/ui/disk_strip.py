@@ -1,4 +1,4 @@
-"""A disk as one strip, coloured by what became of its blocks, with its partitions below. Zoomed and moved like a map."""
+"""A disk as one strip, coloured by what became of its blocks, partitions below. Zoomed and moved like a map."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The places of a disk that differ, as a table straight on the array: rows come as they are needed, nothing is copied."""
+"""The places of a disk that differ, as a table straight on the array: rows come as needed, nothing is copied."""
 
 from typing import Any
 

@@ -17,6 +17,7 @@ _SNAPSHOT = (
     "",
     "revert",
     "clone",
+    "compare",
     "undo_revert",
     "rename",
     "describe",
@@ -39,6 +40,7 @@ _CONNECTION = ("add_connection", "reconnect", "", "remove_connection")
 _NODE = (
     "revert",
     "clone",
+    "compare",
     "",
     "rename",
     "describe",

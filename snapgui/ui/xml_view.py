@@ -72,5 +72,5 @@ def _selection(side: QPlainTextEdit, number: int, sign: str) -> QTextEdit.ExtraS
     block = side.document().findBlockByNumber(number)
     cursor = side.textCursor()
     cursor.setPosition(block.position())
-    made.format, made.cursor = look, cursor  # type: ignore[attr-defined]
+    made.format, made.cursor = look, cursor
     return made
