@@ -2,6 +2,7 @@
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtWidgets import (
+    QGridLayout,
     QHBoxLayout,
     QHeaderView,
     QListWidget,
@@ -25,6 +26,8 @@ from snapgui.ui.wording import plain_label, plain_tip, size_words, tr, words
 
 MOST_LINES = 5
 """Disks that are listed without scrolling."""
+LEGEND_COLUMNS = 3
+_LEGEND = (Part.UNCHANGED, Part.CHANGED, Part.NEVER, Part.ONLY_BEFORE, Part.ONLY_AFTER)
 
 
 class BlocksPage(QWidget):
@@ -39,7 +42,7 @@ class BlocksPage(QWidget):
         self._views: dict[str, DiskView] = {}
         self.disks = QListWidget(self)
         self.disks.setAccessibleName(tr("Disks"))
-        self.disks.setObjectName("jobs")
+        self.disks.setObjectName("disks")
         self.disks.setWordWrap(True)
         self.disks.currentRowChanged.connect(self._show_disk)
         self.strip = DiskStrip(self)
@@ -58,7 +61,10 @@ class BlocksPage(QWidget):
         box.setSpacing(8)
         for part in (self.pause, self.disks, self.strip):
             box.addWidget(part)
-        box.addLayout(self._make_legend())
+        below = QHBoxLayout()
+        below.addLayout(self._make_legend(), 1)
+        below.addLayout(self._make_zoom_buttons())
+        box.addLayout(below)
         box.addWidget(self.pointed)
         box.addWidget(self.note)
         box.addWidget(self.table, 1)
@@ -198,16 +204,23 @@ class BlocksPage(QWidget):
         table.selectionModel().currentChanged.connect(lambda now, _before: self._on_row(now))
         return table
 
-    def _make_legend(self) -> QHBoxLayout:
-        box = QHBoxLayout()
-        box.setSpacing(6)
-        for part, label in self._legend.items():
+    def _make_legend(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(2)
+        for number, part in enumerate(_LEGEND):
             swatch = Swatch(part, self)
             self._on_strip.append(swatch)
-            box.addWidget(swatch)
-            box.addWidget(label)
-            box.addSpacing(10)
-        box.addStretch(1)
+            line, column = divmod(number, LEGEND_COLUMNS)
+            grid.addWidget(swatch, line, 3 * column)
+            grid.addWidget(self._legend[part], line, 3 * column + 1)
+            grid.setColumnMinimumWidth(3 * column + 2, 16)
+        grid.setColumnStretch(3 * LEGEND_COLUMNS, 1)
+        return grid
+
+    def _make_zoom_buttons(self) -> QHBoxLayout:
+        box = QHBoxLayout()
+        box.setSpacing(6)
         for text, spoken, act in (
             ("+", tr("Zoom in"), lambda: self.strip.zoom(2.0)),
             ("−", tr("Zoom out"), lambda: self.strip.zoom(0.5)),
@@ -227,4 +240,4 @@ class BlocksPage(QWidget):
 
     def _fit_lines(self) -> None:
         count = min(MOST_LINES, self.disks.count())
-        self.disks.setFixedHeight(count * max(20, self.disks.sizeHintForRow(0)) + 4)
+        self.disks.setFixedHeight(count * max(20, self.disks.sizeHintForRow(0)) + 2)

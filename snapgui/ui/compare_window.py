@@ -32,7 +32,6 @@ from snapgui.ui.sides import Pair
 from snapgui.ui.wording import plain_label, tr
 
 SIZE = QSize(980, 640)
-SMALLEST = QSize(640, 420)
 
 
 class CompareWindow(QWidget):
@@ -43,7 +42,6 @@ class CompareWindow(QWidget):
     def __init__(self, host: Host, bridge: Bridge, history: History, pair: Pair) -> None:
         super().__init__()
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setMinimumSize(SMALLEST)
         self.resize(SIZE)
         self.pair = pair
         self._host, self._bridge, self._history = host, bridge, history
@@ -56,6 +54,7 @@ class CompareWindow(QWidget):
         self.blocks_page = ComparePage(self.blocks, tr("Comparing the blocks…"), self)
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)
         self.tabs.addTab(self.configuration_page, tr("Configuration"))
         self.tabs.addTab(self.blocks_page, tr("Blocks"))
         self.screens.hide()

@@ -120,7 +120,7 @@ def _item(change: ConfigChange) -> QTreeWidgetItem:
     spoken = {Change.ADDED: tr("added"), Change.REMOVED: tr("removed")}.get(change.change, tr("changed"))
     made.setData(0, Qt.ItemDataRole.AccessibleTextRole, spoken)
     values = [_short(value) for value in (change.before, change.after)]
-    made.setToolTip(1, plain_tip(f"{change.path}\n{values[0]} → {values[1]}"))
+    made.setToolTip(1, plain_tip(f"{text}\n{change.path}\n{values[0]} → {values[1]}"))
     return made
 
 

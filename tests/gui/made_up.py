@@ -58,13 +58,13 @@ def block_look(**others: float) -> BlockLook:
 
 
 def configuration_look() -> ConfigurationLook:
+    said = ("Memory 2 GiB → 4 GiB", "Disk vdb added, 8 GiB", "Network card <b>52:54</b> " + "long " * 40 + "removed")
+    memory, disk, card = (Text("configuration", sentence) for sentence in said)
     changes = (
-        ConfigChange("memory", Change.CHANGED, "2147483648", "4294967296", Text("configuration", "Memory 2 GiB → 4 GiB")),
-        ConfigChange("devices/disk[vdb]", Change.ADDED, None, "<disk/>", Text("configuration", "Disk vdb added, 8 GiB")),
-        ConfigChange(
-            "x", Change.REMOVED, "<b>", None, Text("configuration", "Network card <b>52:54</b> " + "long " * 40 + "removed")
-        ),
-    )  # fmt: skip
+        ConfigChange("memory", Change.CHANGED, "2147483648", "4294967296", memory),
+        ConfigChange("devices/disk[vdb]", Change.ADDED, None, "<disk/>", disk),
+        ConfigChange("devices/interface[52:54]", Change.REMOVED, "<interface/>", None, card),
+    )
     rows = aligned(BEFORE, AFTER)
     return ConfigurationLook(ConfigurationDifference(changes, BEFORE, AFTER, BEFORE, AFTER), rows, rows)
 
@@ -75,7 +75,7 @@ def window(vm: str = "web01", one: str = "before-upgrade", other: str | None = N
     host = Host("test:///none", bridge)
     older = snapshot(one)
     newer = None if other is None else replace(snapshot(other), created=older.created.replace(year=2030))
-    made = CompareWindow(host, bridge, History(), in_order(Vm(vm, "0" * 36, VmState.RUNNING), older, newer))
+    made = CompareWindow(host, bridge, History(), in_order(Vm("0" * 36, vm, VmState.RUNNING), older, newer))
     bridge.setParent(made)
     host.setParent(made)
     return made
@@ -87,9 +87,3 @@ def show(made: CompareWindow) -> None:
     made.configuration_page.show_content()
     made.blocks.show_look(block_look(paused_s=0.021))
     made.blocks_page.show_content()
-
-
-def made_up_window(name: str) -> CompareWindow:
-    made = window(one=name or "before-upgrade")
-    show(made)
-    return made
