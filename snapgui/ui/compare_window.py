@@ -224,7 +224,7 @@ class CompareWindow(QWidget):
         self._bridge.run(self._host.lanes.aside, work, self, done, failed, told)
 
     def _fail(self, page: ComparePage, error: SnapguiError) -> None:
-        if isinstance(error, Unavailable):
+        if isinstance(error, Unavailable) and self._host.up:
             self._host.lost(error)
         page.show_error(error)
 

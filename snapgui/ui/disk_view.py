@@ -11,8 +11,9 @@ from snapgui.operations.compare_blocks import Drawn
 
 SMALLEST_SPAN = 64 * 1024
 """Bytes that the strip shows at least."""
-DIFFERING = (Part.ONLY_BEFORE, Part.ONLY_AFTER, Part.CHANGED)
+DIFFERING = (Part.CHANGED, Part.ONLY_BEFORE, Part.ONLY_AFTER)
 ALIKE = (Part.UNCHANGED, Part.NEVER)
+"""The first of each is what a place is where the map does not know: extents that are too many are merged over gaps."""
 Shares = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
@@ -77,10 +78,10 @@ class DiskView:
         found = np.zeros((columns, len(Part)))
         for parts, share in ((DIFFERING, differing), (ALIKE, 1.0 - differing)):
             mine = counts[:, list(parts)]
+            mine[mine.sum(axis=1) == 0, 0] = 1.0
             total = mine.sum(axis=1)
             for number, part in enumerate(parts):
-                of_these = np.divide(mine[:, number], total, out=np.zeros(columns), where=total > 0)
-                found[:, part] = of_these * share
+                found[:, part] = mine[:, number] / total * share
         return found
 
     def found_at(self, place: int) -> Found:

@@ -8,6 +8,7 @@ from snapgui.images.difference import Difference
 from snapgui.images.disk_map import DiskMap, Part
 from snapgui.images.partitions import Partition
 from snapgui.model.difference import Change, ConfigChange, ConfigurationDifference
+from snapgui.model.errors import Refused
 from snapgui.model.records import Vm, VmState
 from snapgui.model.text import Text
 from snapgui.operations.compare_blocks import BlockDifference, Drawn
@@ -73,6 +74,7 @@ def window(vm: str = "web01", one: str = "before-upgrade", other: str | None = N
     """A window whose hypervisor is not connected; whatever it shows comes from the test."""
     bridge = Bridge()
     host = Host("test:///none", bridge)
+    host.error = Refused(Text("errors", "Nothing is connected."))
     older = snapshot(one)
     newer = None if other is None else replace(snapshot(other), created=older.created.replace(year=2030))
     made = CompareWindow(host, bridge, History(), in_order(Vm("0" * 36, vm, VmState.RUNNING), older, newer))

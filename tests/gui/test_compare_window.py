@@ -1,7 +1,9 @@
 """The window that shows what differs: made-up differences, the ways that lead to it, and a real VM's."""
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from threading import Event
 
 import libvirt
 import numpy as np
@@ -17,6 +19,8 @@ from snapgui.images.disk_map import Part
 from snapgui.model.errors import Broken
 from snapgui.model.text import Text
 from snapgui.operations import thumbnails
+from snapgui.ui import compare_window
+from snapgui.ui.compare_look import Post, Reading
 from snapgui.ui.compare_window import CompareWindow
 from snapgui.ui.disk_strip import point_of
 from snapgui.ui.disk_view import DiskView
@@ -352,6 +356,61 @@ def test_images_that_nobody_can_read(web: User) -> None:
     web.wait(lambda: window.blocks_page.error)
 
 
+def test_progress_and_cancel_of_the_content(web: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was known before stays, and the worker is told to stop."""
+    stopped: list[bool] = []
+
+    def pretended(
+        _connection: object, _history: object, _pair: object, post: Post, cancel: Event, *, content: bool
+    ) -> object:
+        if content:
+            post(Reading("vda", 13 * MIB, 52 * MIB))
+            stopped.append(cancel.wait(10))
+        return made_up.block_look()
+
+    monkeypatch.setattr(compare_window, "look_at_blocks", pretended)
+    web.click_node("tls")
+    web.key(Key.Key_D, CTRL)
+    web.wait(lambda: windows(web) and windows(web)[0].blocks_page.settled)
+    window = windows(web)[0]
+    window.tabs.setCurrentIndex(1)
+    web.press("Look at the Content", window)
+    web.see("vda: 13.0 MiB of 52.0 MiB read", window)
+    assert window.blocks.progress.value() == 250
+    window.swap()
+    assert window.blocks.progress.isVisible(), "it is still being read"
+    web.press("Cancel", window)
+    assert not window.blocks.progress.isVisible()
+    assert window.blocks.button.isVisible()
+    web.wait(lambda: stopped == [True])
+    assert lines(window)[0].endswith("may differ, in 4 places.")
+    web.press("Look at the Content", window)
+    web.wait(lambda: window.blocks.progress.isVisible())
+    window.close()
+    web.wait(lambda: stopped == [True, True])
+
+
+def test_waiting_no_longer(web: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([lambda cancel: cancel.wait(10), lambda _cancel: True])
+
+    def pretended(
+        _connection: object, _history: object, _pair: object, _post: Post, cancel: Event, *, content: bool
+    ) -> object:
+        next(looks)(cancel)
+        return made_up.block_look()
+
+    monkeypatch.setattr(compare_window, "look_at_blocks", pretended)
+    web.click_node("tls")
+    web.key(Key.Key_D, CTRL)
+    web.wait(lambda: windows(web) and windows(web)[0].configuration_page.settled)
+    window = windows(web)[0]
+    window.tabs.setCurrentIndex(1)
+    web.press("Cancel", window)
+    assert window.blocks_page.error == "Cancelled."
+    web.press("Try Again", window)
+    web.wait(lambda: window.blocks_page.settled)
+
+
 def test_screens_side_by_side(web: User) -> None:
     for name in ("tls", "php"):
         thumbnails.store(web.window.watcher.vm_uuid, web.tree[name], PPM)
@@ -372,61 +431,80 @@ def write(machine: Machine, *commands: str) -> None:
     run("qemu-io", "-f", "qcow2", *words, str(machine.disk))
 
 
-def test_a_real_vm(open_window: Open, idle_guest: Machine) -> None:
-    """Two snapshots with patterns and another memory size; content, swap, two windows, and the VM is deleted."""
-    machine, vm = idle_guest, idle_guest.name
+def with_two_snapshots(machine: Machine) -> None:
+    """Between “a” and “b”: a sector, a cluster that was rewritten with the same, a new one, and the memory's size."""
     write(machine, "write -P 1 400M 256k")
-    ok(machine.uri, "take", vm, "a", *INTERNAL)
-    write(machine, "write -P 2 400M 512", "write -P 1 400064k 64k", "write -P 3 420M 64k")
+    ok(machine.uri, "take", machine.name, "a", *INTERNAL)
+    write(machine, "write -P 2 400M 512", "write -P 1 409664k 64k", "write -P 3 420M 64k")
     xml = machine.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
     memory = machine.domain.maxMemory()
     machine.connection.defineXML(xml.replace(f">{memory}<", f">{2 * memory}<"))
-    ok(machine.uri, "take", vm, "b", *INTERNAL)
+    ok(machine.uri, "take", machine.name, "b", *INTERNAL)
+
+
+def opened(user: User, *names: str) -> CompareWindow:
+    """Compare one snapshot or two, and wait for the result."""
+    before = len(windows(user))
+    user.window.activateWindow()
+    user.wait(user.window.isActiveWindow)
+    user.click_node(names[0])
+    for name in names[1:]:
+        user.click_node(name, CTRL)
+    user.key(Key.Key_D, CTRL)
+    user.wait(lambda: len(windows(user)) > before)
+    window = windows(user)[-1]
+    user.wait(lambda: window.configuration_page.settled and window.blocks_page.settled)
+    window.tabs.setCurrentIndex(1)
+    return window
+
+
+def totals(window: CompareWindow) -> tuple[int, ...]:
+    assert window.blocks.look is not None
+    return window.blocks.look.blocks.drawn["vda"].map.totals()
+
+
+def test_a_real_vm(open_window: Open, idle_guest: Machine) -> None:
+    """Sentences, numbers, exact content, swapped sides, two windows; a running guest; the VM is deleted meanwhile."""
+    machine, vm = idle_guest, idle_guest.name
+    with_two_snapshots(machine)
     user = open_window(machine.uri, vm=machine.uuid)
     user.wait(lambda: "b" in user.tree)
-    user.click_node("a")
-    user.click_node("b", CTRL)
-    user.key(Key.Key_D, CTRL)
-    user.wait(lambda: windows(user) and windows(user)[0].configuration_page.settled)
-    (window,) = windows(user)
-    user.wait(lambda: window.blocks_page.settled)
+    window = opened(user, "a", "b")
     ((sign, sentence),) = sentences(window)
-    assert sign == "±"
-    assert sentence.startswith("Memory")
-    window.tabs.setCurrentIndex(1)
+    assert (sign, sentence[:6]) == ("±", "Memory")
     assert " may differ, in " in lines(window)[0]
-    found = window.blocks.look.blocks
-    assert found.paused_s == 0.0
-    assert not window.blocks.pause.isVisible()
-    assert sum(found.drawn["vda"].map.totals()) == found.disks["vda"].capacity
-    coarse = found.disks["vda"].changed_bytes
+    coarse = window.blocks.look.blocks
+    assert coarse.paused_s == 0.0
+    assert sum(totals(window)) == coarse.disks["vda"].capacity
 
     user.press("Look at the Content", window)
     user.wait(lambda: window.blocks.look.looked)
-    assert lines(window)[0].endswith(" differ, in 2 places.")
+    assert lines(window)[0] == "vda: 64.5 KiB of 512.0 MiB differ, in 2 places."
     exact = window.blocks.look.blocks.disks["vda"]
     assert exact.extents.tolist() == [[400 * MIB, 512], [420 * MIB, CLUSTER]]
-    assert exact.changed_bytes < coarse
-    totals = window.blocks.look.blocks.drawn["vda"].map.totals()
-    assert (totals[Part.CHANGED], totals[Part.ONLY_AFTER]) == (512, CLUSTER)
-    assert not window.blocks.button.isVisible()
+    assert exact.changed_bytes < coarse.disks["vda"].changed_bytes
+    assert (totals(window)[Part.CHANGED], totals(window)[Part.ONLY_AFTER]) == (512, CLUSTER)
 
     user.press("Swap Sides", window)
     user.wait(lambda: window.configuration_page.settled)
     assert sentences(window)[0][1] != sentence
-    totals = window.blocks.look.blocks.drawn["vda"].map.totals()
-    assert (totals[Part.CHANGED], totals[Part.ONLY_BEFORE]) == (512, CLUSTER)
+    assert (totals(window)[Part.CHANGED], totals(window)[Part.ONLY_BEFORE]) == (512, CLUSTER)
 
-    user.window.activateWindow()
-    user.wait(user.window.isActiveWindow)
-    user.click_node("a")
-    user.key(Key.Key_D, CTRL)
-    user.wait(lambda: len(windows(user)) == 2 and windows(user)[1].blocks_page.settled)
-    assert windows(user)[1].windowTitle() == f"Compare {vm}: a → current state"
+    machine.domain.create()
+    user.wait(lambda: user.window.watcher.known.vm.state.active)
+    live = opened(user, "a")
+    assert live.windowTitle() == f"Compare {vm}: a → current state"
+    assert re.fullmatch(r"The guest stood still for \d+ ms\.", live.blocks.pause.text())
+    assert not live.blocks.button.isEnabled()
+    assert live.blocks.told.text().startswith(f"{vm} runs, and writes into what would be read.")
+    assert machine.domain.info()[0] == libvirt.VIR_DOMAIN_RUNNING
+    assert len(windows(user)) == 2
+
+    machine.domain.destroy()
     for name in ("a", "b"):
         machine.domain.snapshotLookupByName(name).delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
     machine.domain.undefine()
     user.press("Swap Sides", window)
     user.wait(lambda: window.configuration_page.error)
-    assert "no virtual machine" in window.configuration_page.error
+    assert window.configuration_page.error.startswith("It does not exist any more")
     assert lines(window)[0].endswith(" differ, in 2 places."), "what is known stays"
