@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from snapgui.images.disk_map import Part
 from snapgui.model.errors import Cancelled, SnapguiError
+from snapgui.ui.assets import icon
 from snapgui.ui.block_words import part_words, pause_words, summary_words
 from snapgui.ui.compare_look import BlockLook, Reading
 from snapgui.ui.compare_page import MARGIN, row
@@ -55,6 +56,7 @@ class BlocksPage(QWidget):
         self.note.setWordWrap(True)
         self.pause = plain_label("", self, "wait")
         self._legend = {part: plain_label("", self) for part in Part}
+        self._icons: dict[str, QPushButton] = {}
         self._on_strip: list[QWidget] = [*self._legend.values()]
         box = QVBoxLayout(self)
         box.setContentsMargins(MARGIN, 12, MARGIN, MARGIN)
@@ -114,6 +116,7 @@ class BlocksPage(QWidget):
     def recolour(self) -> None:
         """The scheme was changed."""
         self.strip.update()
+        self._draw_icons()
 
     # the content
 
@@ -221,18 +224,24 @@ class BlocksPage(QWidget):
     def _make_zoom_buttons(self) -> QHBoxLayout:
         box = QHBoxLayout()
         box.setSpacing(6)
-        for text, spoken, act in (
-            ("+", tr("Zoom in"), lambda: self.strip.zoom(2.0)),
-            ("−", tr("Zoom out"), lambda: self.strip.zoom(0.5)),
-            (tr("Whole Disk"), tr("Show the whole disk"), self.strip.whole),
+        for drawing, spoken, act in (
+            ("zoom-in", tr("Zoom in"), lambda: self.strip.zoom(2.0)),
+            ("zoom-out", tr("Zoom out"), lambda: self.strip.zoom(0.5)),
+            ("zoom-fit", tr("Show the whole disk"), self.strip.whole),
         ):
-            button = QPushButton(text, self)
+            button = QPushButton(self)
             button.setAccessibleName(spoken)
             button.setToolTip(spoken)
             button.clicked.connect(lambda _checked=False, act=act: act())
             box.addWidget(button)
-            self._on_strip.append(button)
+            self._icons[drawing] = button
+        self._on_strip += self._icons.values()
+        self._draw_icons()
         return box
+
+    def _draw_icons(self) -> None:
+        for drawing, button in self._icons.items():
+            button.setIcon(icon(drawing))
 
     def _add_line(self, target: str, text: str) -> None:
         item = QListWidgetItem(text, self.disks)

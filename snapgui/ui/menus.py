@@ -54,7 +54,7 @@ _NODE = (
 )
 _HERE = ("take", "clone")
 _VM = ("take", "clone", "flatten", "", "refresh", "", "remove")
-_TOOLS = ("take", "revert", "clone", "delete")
+_TOOLS = ("take", "revert", "clone", "compare", "delete")
 
 
 def fill_menu_bar(window: QMainWindow, actions: Actions, appearance: QMenu, kept_safety: QMenu) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QHelpEvent, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QToolTip, QWidget
+from PySide6.QtWidgets import QApplication, QToolBar, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from snapgui.images.difference import Difference
@@ -30,7 +30,7 @@ from tests.gui.conftest import Open
 from tests.gui.hypervisors import RUNNING, Pretended
 from tests.gui.made_up import CAPACITY, CLUSTER, EXTENTS, MIB
 from tests.gui.pointer import Stop, drag, says
-from tests.gui.test_texts import LONG, MARKUP, assert_tidy, labels_that_interpret
+from tests.gui.test_texts import LONG, MARKUP, LongWords, assert_tidy, labels_that_interpret
 from tests.gui.user import CTRL, HERE, Key, User
 from tests.images.qemu import run
 from tests.qemu.commands import INTERNAL, ok
@@ -261,6 +261,20 @@ def test_names_break_nothing(made: Callable[..., CompareWindow], name: str) -> N
     assert labels_that_interpret(window) == []
 
 
+def test_a_language_with_long_words(made: Callable[..., CompareWindow], qapp: QApplication) -> None:
+    translator = LongWords()
+    qapp.installTranslator(translator)
+    try:
+        window = made()
+        window.resize(1024, 640)
+        for tab in range(window.tabs.count()):
+            window.tabs.setCurrentIndex(tab)
+            assert_tidy(window)
+        assert (window.width(), window.height()) == (1024, 640)
+    finally:
+        qapp.removeTranslator(translator)
+
+
 def test_an_error_while_looking_at_the_content_keeps_the_result(made: Callable[..., CompareWindow]) -> None:
     window = made()
     window.tabs.setCurrentIndex(1)
@@ -305,6 +319,14 @@ def test_by_the_node_menu_and_twice(web: User) -> None:
     assert {shown.pair.before.words for shown in windows(web)} == {"tls", "php"}
     windows(web)[0].close()
     web.wait(lambda: len(windows(web)) == 1)
+
+
+def test_by_the_toolbar(web: User) -> None:
+    web.click_node("tls")
+    (bar,) = web.window.findChildren(QToolBar)
+    web.click(bar.widgetForAction(web.window.actions_["compare"]))
+    web.wait(lambda: windows(web))
+    assert windows(web)[0].windowTitle() == "Compare web01: tls → current state"
 
 
 def test_why_it_cannot_be_compared(web: User) -> None:
@@ -385,7 +407,7 @@ def test_progress_and_cancel_of_the_content(web: User, monkeypatch: pytest.Monke
     web.wait(lambda: stopped == [True])
     assert lines(window)[0].endswith("may differ, in 4 places.")
     web.press("Look at the Content", window)
-    web.wait(lambda: window.blocks.progress.isVisible())
+    web.wait(window.blocks.progress.isVisible)
     window.close()
     web.wait(lambda: stopped == [True, True])
 
