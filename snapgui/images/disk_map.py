@@ -88,6 +88,11 @@ class Covered:
 
 
 def _count(counts: Counts, window: Window, bucket: int, capacity: int, covered: Covered | None) -> None:
+    if not (window.before.any() or window.after.any()):
+        _count_never(
+            counts, window.start, min(capacity, window.start + window.granularity * len(window.before)), bucket
+        )
+        return
     starts = window.start + window.granularity * np.arange(len(window.differs), dtype=np.int64)
     ends = np.minimum(starts + window.granularity, capacity)
     parts = _parts(window)
@@ -98,6 +103,11 @@ def _count(counts: Counts, window: Window, bucket: int, capacity: int, covered: 
     differing = np.where(window.differs, covered.between(starts, ends), 0)
     _add(counts, rows, parts, np.where(window.differs, differing, ends - starts))
     _add(counts, rows, np.zeros_like(parts), np.where(window.differs, ends - starts - differing, 0))
+
+
+def _count_never(counts: Counts, start: int, end: int, bucket: int) -> None:
+    rows = np.arange(start // bucket, -(-end // bucket))
+    counts[rows, Part.NEVER] += np.minimum((rows + 1) * bucket, end) - np.maximum(rows * bucket, start)
 
 
 def _parts(window: Window) -> Bytes:
