@@ -7,18 +7,20 @@ the guest stands still for the milliseconds in which they are read (compare.md, 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from snapgui.hypervisor import volumes
 from snapgui.hypervisor.connection import Connection
 from snapgui.images.clusters import Clusters
 from snapgui.images.difference import Difference, difference, exact
+from snapgui.images.disk_map import DiskMap, disk_map
 from snapgui.images.layers import Layers
+from snapgui.images.partitions import Partition, partitions
 from snapgui.images.qcow2 import ImageError
 from snapgui.images.writer import WriteCancelled
 from snapgui.model.errors import Broken, Cancelled, Gone, Refused
 from snapgui.model.records import Disk, Place, Snapshot
-from snapgui.model.text import QT_TRANSLATE_NOOP
+from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.facts import Facts
 from snapgui.operations.history import History
 from snapgui.operations.image_access import layers_of
@@ -41,16 +43,31 @@ class DiskState:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a picture of a disk shows: its map, and its partitions, or why these are not known."""
+
+    map: DiskMap
+    partitions: tuple[Partition, ...] = ()
+    why_no_partitions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BlockDifference:
     """What differs, by disk; ``only_before`` and ``only_after`` are disks that just one of both has.
 
-    ``paused_s``: how long the guest stood still for it.
+    ``paused_s``: how long the guest stood still for it. ``drawn``: by disk, where that was asked for.
     """
 
     disks: dict[str, Difference]
     only_before: tuple[str, ...] = ()
     only_after: tuple[str, ...] = ()
     paused_s: float = 0.0
+    drawn: dict[str, Drawn] = field(default_factory=dict)
+
+    def mirrored(self) -> "BlockDifference":
+        """Return it as seen from the other side."""
+        drawn = {target: replace(each, map=each.map.mirrored()) for target, each in self.drawn.items()}
+        return replace(self, only_before=self.only_after, only_after=self.only_before, drawn=drawn)
 
 
 def _nobody(_target: str, _done: int, _total: int) -> None:
@@ -65,16 +82,19 @@ def compare_blocks(
     after: str | None,
     *,
     content: bool = False,
+    draw: bool = False,
     report: Report = _nobody,
     cancel: threading.Event | None = None,
 ) -> BlockDifference:
     """Compare the snapshot ``before`` with the snapshot ``after``, or with now where that is None.
 
     ``content`` reads what may differ, and leaves only what does; ``report`` gets (disk, done, total) of that in bytes.
+    ``draw`` also makes what a picture of each disk needs.
     Raises Gone, Refused, Cancelled, or Broken where an image cannot be read.
     """
     one, other = states_of(connection, facts, before), states_of(connection, facts, after)
-    _refuse_live_content(facts, other, content=content)
+    if content and (why := why_no_content(facts, after)) is not None:
+        raise Refused(why)
     with contextlib.ExitStack() as stack:
         pairs = [
             _Pair(
@@ -87,11 +107,15 @@ def compare_blocks(
         ]
         paused = _read_live(connection, facts, history, pairs)
         found = {pair.state.target: pair.compared(content, report, cancel) for pair in pairs}
+        looked = found if content else {}
+        wanted = pairs if draw else []
+        drawn = {pair.state.target: pair.drawn(looked.get(pair.state.target), cancel) for pair in wanted}
     return BlockDifference(
         found,
         tuple(target for target in one if target not in other),
         tuple(target for target in other if target not in one),
         paused,
+        drawn,
     )
 
 
@@ -141,12 +165,14 @@ def _path(connection: Connection, disk: Disk) -> str:
     return volumes.path_of(connection, disk.pool, disk.source) if disk.pool else disk.source
 
 
-def _refuse_live_content(facts: Facts, states: dict[str, DiskState], *, content: bool) -> None:
-    if content and any(state.live for state in states.values()):
-        text = QT_TRANSLATE_NOOP(
-            "errors", "{vm} runs, and writes into what would be read. Take a snapshot first, and compare with that."
-        )
-        raise Refused(text.format(vm=facts.vm.name))
+def why_no_content(facts: Facts, after: str | None) -> Text | None:
+    """Return why the content cannot be looked at; None where it can."""
+    if after is not None or not facts.vm.state.active:
+        return None
+    text = QT_TRANSLATE_NOOP(
+        "errors", "{vm} runs, and writes into what would be read. Take a snapshot first, and compare with that."
+    )
+    return text.format(vm=facts.vm.name)
 
 
 @contextlib.contextmanager
@@ -183,9 +209,29 @@ class _Pair:
             found = difference(self.before, self.after, cancel)
             if content:
                 found = exact(self.before, self.after, found, lambda done, all_: report(target, done, all_), cancel)
-            if not self.before.unchanged() or not (self.state.live or self.after.unchanged()):
-                raise ImageError("a snapshot was changed while it was read")
+            self._refuse_changed()
             return found
+
+    def _refuse_changed(self) -> None:
+        if not self.before.unchanged() or not (self.state.live or self.after.unchanged()):
+            raise ImageError("a snapshot was changed while it was read")
+
+    def drawn(self, looked: Difference | None, cancel: threading.Event | None) -> Drawn:
+        """Return map and partitions; these from what nobody writes to."""
+        with _broken(self.state.target):
+            made = disk_map(self.before, self.after, looked, cancel)
+            self._refuse_changed()
+        views = [self.before] if self.state.live else [self.after, self.before]
+        why = ""
+        for view in views:
+            try:
+                found = partitions(view.read, view.virtual_bytes)
+            except (ImageError, OSError) as error:
+                why = str(error)
+                continue
+            if found:
+                return Drawn(made, found)
+        return Drawn(made, (), why)
 
 
 @contextlib.contextmanager

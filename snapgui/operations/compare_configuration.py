@@ -15,9 +15,9 @@ from snapgui.operations.image_access import DEEPEST, base_of, open_image
 
 
 def configurations(
-    connection: Connection, vm_uuid: str, before: str, after: str | None = None
+    connection: Connection, vm_uuid: str, before: str | None, after: str | None = None
 ) -> ConfigurationDifference:
-    """Compare two snapshots, or a snapshot and (None) the persistent configuration of now.
+    """Compare two snapshots, or a snapshot and (None) the persistent configuration of now, whichever comes first.
 
     Raises Gone where the VM or a snapshot is not there, Broken where a document cannot be read. Image files move by
     themselves (snapshots, deletions and reverts do that): another file of a disk is told only where the images

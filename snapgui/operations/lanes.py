@@ -18,6 +18,7 @@ from snapgui.operations.paths import runtime_directory
 Result = TypeVar("Result")
 READERS = 1
 """Two threads that talk through one connection can crash older libvirt clients (CVE-2024-4418)."""
+ASIDE = 2
 
 
 class Lanes:
@@ -29,6 +30,7 @@ class Lanes:
     def __init__(self) -> None:
         self._reads = ThreadPoolExecutor(READERS, "reads")
         self._control = ThreadPoolExecutor(1, "control")
+        self._aside = ThreadPoolExecutor(ASIDE, "aside")
         self._changes: dict[str, ThreadPoolExecutor] = {}
         self._lock = threading.Lock()
 
@@ -39,6 +41,10 @@ class Lanes:
     def control(self, work: Callable[[], Result]) -> "Future[Result]":
         """Run something that must not wait behind reads: opening, cancelling, resuming."""
         return self._control.submit(work)
+
+    def aside(self, work: Callable[[], Result]) -> "Future[Result]":
+        """Run something long that only looks, and has a connection of its own."""
+        return self._aside.submit(work)
 
     def change(self, vm_uuid: str, work: Callable[[], Result]) -> "Future[Result]":
         """Run a change of one VM after those that were asked for earlier."""
@@ -51,7 +57,7 @@ class Lanes:
     def close(self) -> None:
         """Take no more work, drop what has not begun; what runs is finished by the hypervisor anyway."""
         with self._lock:
-            lanes = [self._reads, self._control, *self._changes.values()]
+            lanes = [self._reads, self._control, self._aside, *self._changes.values()]
         for lane in lanes:
             lane.shutdown(wait=False, cancel_futures=True)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QKeySequence
 
-from snapgui.model.records import Snapshot, Vm
+from snapgui.model.records import Snapshot, Vm, VmState
 from snapgui.model.tree import SnapshotTree
 from snapgui.ui.assets import icon
 from snapgui.ui.host import Host
@@ -92,6 +92,26 @@ def _can_clone(situation: Situation) -> str:
     return tr("Select only one snapshot.") if chosen > 1 else ""
 
 
+def _can_compare(situation: Situation) -> str:
+    """Two snapshots, or one with the current state."""
+    if why := _can_change(situation):
+        return why
+    if not situation.selected:
+        return _no_snapshot(situation)
+    chosen = len(situation.selected) + situation.here
+    return tr("Select one snapshot or two.") if chosen > 2 else ""  # noqa: PLR2004
+
+
+def compares_now(situation: Situation) -> bool:
+    """Whether a comparison of what is selected looks at the current state."""
+    return len(situation.selected) < 2  # noqa: PLR2004
+
+
+def stands_still_words() -> str:
+    """Return what is said before a running guest is looked at."""
+    return tr("the guest stands still for some milliseconds")
+
+
 def _needs_some(situation: Situation) -> str:
     return _can_change(situation) or ("" if situation.selected else _no_snapshot(situation))
 
@@ -144,6 +164,14 @@ def table() -> tuple[ActionSpec, ...]:
             "Ctrl+Shift+C",
             tr("Make another VM of the selected snapshot or the current state (copy, duplicate)"),
             _can_clone,
+        ),
+        row(
+            "compare",
+            tr("Compare"),
+            "compare",
+            "Ctrl+D",
+            tr("Show what differs between two snapshots, or one and the current state (diff)"),
+            _can_compare,
         ),
         row(
             "flatten",
@@ -254,6 +282,11 @@ def table() -> tuple[ActionSpec, ...]:
     )
 
 
+def _lets_stand_still(situation: Situation) -> bool:
+    vm = situation.vm
+    return compares_now(situation) and vm is not None and vm.state in {VmState.RUNNING, VmState.BLOCKED}
+
+
 PRIMARY = "take"
 """The one action whose button is filled with the accent."""
 CHECKABLE = {"clone_at_once", "grace", "overview", "graph", "outline", "details", "activity"}
@@ -287,6 +320,8 @@ class Actions(QObject):
             action = self._actions[name]
             action.setEnabled(not why)
             tip = f"{spec.tip} — {why}" if why else spec.tip
+            if name == "compare" and not why and _lets_stand_still(situation):
+                tip = f"{tip}; {stands_still_words()}"
             keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
             action.setToolTip(f"{tip} ({keys})" if keys and not why else tip)
             action.setStatusTip(tip)
@@ -294,6 +329,9 @@ class Actions(QObject):
         self._actions["delete"].setText(
             tr("Delete…") if many < 2 else tr("Delete {count} Snapshots…").format(count=many)  # noqa: PLR2004
         )
+
+        now = bool(situation.selected) and compares_now(situation)
+        self._actions["compare"].setText(tr("Compare with Current State") if now else tr("Compare"))
 
     def recolour(self) -> None:
         """Draw all icons in the colours of the palette that is shown now; there are none before the first time."""

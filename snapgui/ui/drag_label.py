@@ -19,6 +19,7 @@ class Look(Enum):
     """How a sentence looks: icon and colour."""
 
     POSSIBLE = ("clone", Role.ACCENT)
+    COMPARED = ("compare", Role.ACCENT)
     NOT_HERE = ("info", Role.MUTED)
     REFUSED = ("error", Role.LOSS)
 

@@ -1,4 +1,4 @@
-"""Dragging a node of the tree or a VM of the list to where its clone shall be.
+"""Dragging a node of the tree or a VM of the list to where its clone shall be, or onto a node to compare both.
 
 Only drags that began in this window count: what other programs drag here is none of ours, whatever it claims to be.
 """
@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QTreeView, QWidget
 
 from snapgui.model.records import Capabilities, Kind, Snapshot, Vm
 from snapgui.model.tree import SnapshotTree
-from snapgui.ui.actions import Situation
+from snapgui.ui.actions import Situation, stands_still_words
 from snapgui.ui.drag_label import DragLabel, Look
 from snapgui.ui.host import Host
 from snapgui.ui.vm_list import host_title
@@ -56,17 +56,28 @@ class Dragged:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a drop would do, or why nothing. ``target`` is the connection that the clone goes to."""
+    """What a drop would do, or why nothing. ``target`` is the connection that the clone goes to, ``other`` the node
+    that is compared with: (snapshot, or None for the current state)."""
 
     text: str
     target: Host | None = None
     look: Look = Look.REFUSED
+    other: "tuple[Snapshot | None] | None" = None
+
+    @property
+    def possible(self) -> bool:
+        """Whether a drop would do anything."""
+        return self.target is not None or self.other is not None
 
 
 class Dragging(QObject):
-    """``dropped``: (Dragged, the connection that it was dropped on, whether Ctrl was held); ``told`` what was said."""
+    """``dropped``: (Dragged, the connection that it was dropped on, whether Ctrl was held); ``told`` what was said.
+
+    ``comparing``: (Host, Vm, snapshot, snapshot), where one was dropped on the other; None is the current state.
+    """
 
     dropped = Signal(object, object, bool)
+    comparing = Signal(object, object, object, object)
     told = Signal(str)
 
     def __init__(self, window: "MainWindow") -> None:
@@ -75,7 +86,7 @@ class Dragging(QObject):
         self._label = DragLabel(window)
         self._dragged: Dragged | None = None
         self._source: QWidget | None = None
-        self._drop: tuple[Host, bool] | None = None
+        self._drop: tuple[Verdict, bool] | None = None
         self._scroll_by = 0
         self._scroll = QTimer(self)
         self._scroll.setInterval(SCROLL_MS)
@@ -108,8 +119,13 @@ class Dragging(QObject):
         self._dragged = self._source = self._drop = None
         self._scroll.stop()
         self._label.hide()
-        if dragged is not None and drop is not None:
-            self.dropped.emit(dragged, *drop)
+        if dragged is None or drop is None:
+            return
+        verdict, held = drop
+        if verdict.other is not None:
+            self.comparing.emit(dragged.host, dragged.vm, dragged.snapshot, verdict.other[0])
+        else:
+            self.dropped.emit(dragged, verdict.target, held)
 
     def _picked_vm(self) -> Dragged | None:
         model, index = self._window.vms_model, self._window.vms.currentIndex()
@@ -163,12 +179,12 @@ class Dragging(QObject):
         held = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
         verdict = self._verdict(place, point, at_once=held or self._window.actions_["clone_at_once"].isChecked())
         if event.type() == QEvent.Type.Drop:
-            self._drop = None if verdict.target is None else (verdict.target, held)
+            self._drop = (verdict, held) if verdict.possible else None
         else:
             self._scroll_near_end(place, point)
             self._label.say(verdict.text, place.mapTo(self._window, point), verdict.look)
             self.told.emit(verdict.text)
-        if verdict.target is None and not isinstance(event, QDragEnterEvent):  # who refuses to be entered hears no more
+        if not verdict.possible and not isinstance(event, QDragEnterEvent):  # who refuses to be entered hears no more
             event.ignore()
         else:
             event.acceptProposedAction()
@@ -177,14 +193,36 @@ class Dragging(QObject):
         dragged = self._dragged
         if dragged is None or dragged.why_not:
             return Verdict("" if dragged is None else dragged.why_not)
+        if (compared := self._compared(dragged, place, point)) is not None:
+            return compared
         target = self._target(dragged, place, point)
         if target is None:
-            return Verdict(tr("Drop it on the list of VMs, or on empty ground, to clone it."), look=Look.NOT_HERE)
+            text = tr("Drop it on the list of VMs, or on empty ground, to clone it; on another snapshot to compare.")
+            return Verdict(text, look=Look.NOT_HERE)
         for host in (dragged.host, target):
             if not host.up:
                 return Verdict(tr("There is no connection to {host}.").format(host=host_title(host)))
         text = _clone_words(dragged, target)
         return Verdict(tr("{clone}, at once").format(clone=text) if at_once else text, target, Look.POSSIBLE)
+
+    def _compared(self, dragged: Dragged, place: QWidget, point: QPoint) -> Verdict | None:
+        """Return what comes of a drop on another node of the same VM; None where there is none."""
+        view = self._views.get(place)
+        index = None if view is None else view.indexAt(point).siblingAtColumn(0)
+        if index is None or not index.isValid() or dragged.vm.uuid != self._window.watcher.vm_uuid:
+            return None
+        node = self._window.pane.model.node(index)
+        mine = None if dragged.snapshot is None else dragged.snapshot.name
+        other = None if node.snapshot is None else node.snapshot.name
+        if (node.snapshot is None and not node.is_here) or mine == other:
+            return None
+        if not dragged.host.up:
+            return Verdict(tr("There is no connection to {host}.").format(host=host_title(dragged.host)))
+        name = tr("current state") if node.snapshot is None else " ".join(node.snapshot.label.split())
+        text = tr("Compare {what} with {other}").format(what=dragged.words, other=name)
+        if None in {mine, other} and dragged.vm.state.active:
+            text = f"{text}; {stands_still_words()}"
+        return Verdict(text, look=Look.COMPARED, other=(node.snapshot,))
 
     def _target(self, dragged: Dragged, place: QWidget, point: QPoint) -> Host | None:
         """Return the connection that a place means. On a snapshot, and on the VM itself, a drop means nothing."""

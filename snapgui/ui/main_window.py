@@ -18,6 +18,7 @@ from snapgui.ui.appearance import Appearance
 from snapgui.ui.bridge import Bridge
 from snapgui.ui.clone_wishes import CloneWishes
 from snapgui.ui.closing import Closing
+from snapgui.ui.compare_wishes import CompareWishes
 from snapgui.ui.connections import Connections
 from snapgui.ui.details import Details
 from snapgui.ui.flows import GRACE_S, Deferred, Flows
@@ -63,6 +64,8 @@ class MainWindow(QMainWindow):
         self.flows = Flows(bridge, self.jobs, history, self)
         self.connections = Connections(self, bridge, wanted_vm)
         self.clone_wishes = CloneWishes(self)
+        self.compare_wishes = CompareWishes(self, bridge, history)
+        self.clone_wishes.dragging.comparing.connect(self.compare_wishes.open)
         self._thumbnails = ThumbnailLoader(bridge, self.pane.model, self)
         self.lineage = LineageLoader(self._works_on, self)
         self._live_screen = LiveScreen(self.watcher, self)
@@ -129,6 +132,7 @@ class MainWindow(QMainWindow):
             "take": self._take,
             "revert": self._revert,
             "clone": self.clone_wishes.clone,
+            "compare": self.compare_wishes.compare,
             "flatten": lambda: self._with_vm(self.flows.flatten),
             "undo_revert": lambda: self._with_vm(self.flows.undo),
             "remove": lambda: self._with_vm(self.flows.remove),
@@ -461,6 +465,7 @@ class MainWindow(QMainWindow):
         settings.remember_layout("middle", self._middle.saveState())
         for name in ("overview", "details", "activity"):
             settings.set_flag(name, actions[name].isChecked())
+        self.compare_wishes.close()
         self._bridge.close()
         for host in self.vms_model.hosts:
             host.close()

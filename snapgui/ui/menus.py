@@ -17,6 +17,7 @@ _SNAPSHOT = (
     "",
     "revert",
     "clone",
+    "compare",
     "undo_revert",
     "rename",
     "describe",
@@ -39,6 +40,7 @@ _CONNECTION = ("add_connection", "reconnect", "", "remove_connection")
 _NODE = (
     "revert",
     "clone",
+    "compare",
     "",
     "rename",
     "describe",
@@ -52,7 +54,7 @@ _NODE = (
 )
 _HERE = ("take", "clone")
 _VM = ("take", "clone", "flatten", "", "refresh", "", "remove")
-_TOOLS = ("take", "revert", "clone", "delete")
+_TOOLS = ("take", "revert", "clone", "compare", "delete")
 
 
 def fill_menu_bar(window: QMainWindow, actions: Actions, appearance: QMenu, kept_safety: QMenu) -> None:

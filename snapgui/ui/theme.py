@@ -146,9 +146,16 @@ QLabel#wait {{ color: {WAIT}; }}
 QLabel#good {{ color: {GOOD}; }}
 QFrame#hairline {{ background: {HAIRLINE}; border: none; }}
 QAbstractItemView {{ border: none; outline: none; }}
-QTreeView#vms, QListView#jobs {{ background: transparent; }}
+QTreeView#vms, QListView#jobs, QListView#disks {{ background: transparent; }}
 QTreeView#outline::item {{ padding: 5px 4px; border: none; }}
 QTreeView#outline::item:selected {{ background: {ACCENT_SOFT}; color: palette(text); }}
+QListView#disks::item {{ padding: 5px 8px; border-radius: 6px; }}
+QListView#disks::item:selected {{ background: {ACCENT_SOFT}; color: palette(text); }}
+QTabWidget::pane {{ border: none; }}
+QTabBar::tab {{ background: transparent; border: none; border-bottom: 2px solid transparent; padding: 8px 16px; }}
+QTabBar::tab:selected {{ color: {ACCENT}; border-bottom-color: {ACCENT}; }}
+QTabBar::tab:hover:!selected, QTabBar::tab:focus {{ border-bottom-color: {EDGE}; }}
+QTabBar::tab:focus:selected {{ background: {ACCENT_SOFT}; border-bottom-color: {ACCENT}; }}
 QScrollBar {{ background: transparent; border: none; margin: 0px; }}
 QScrollBar:vertical {{ width: 10px; }}
 QScrollBar:horizontal {{ height: 10px; }}

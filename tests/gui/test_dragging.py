@@ -28,7 +28,7 @@ from tests.qemu.commands import ok, result
 from tests.qemu.test_clone import images
 from tests.stacks.machines import Machine
 
-NOT_HERE = "Drop it on the list of VMs, or on empty ground, to clone it."
+NOT_HERE = "Drop it on the list of VMs, or on empty ground, to clone it; on another snapshot to compare."
 LINKED = "Linked clone of shop @ base"
 
 
@@ -102,7 +102,8 @@ def test_the_label_says_what_will_happen(shop: User) -> None:
     drag_node(
         shop,
         "base",
-        Stop(graph, partial(shop.place, "newest"), says(shop, NOT_HERE)),
+        Stop(graph, partial(shop.place, "newest"), says(shop, "Compare shop @ base with newest")),
+        Stop(graph, partial(shop.place, "base"), says(shop, NOT_HERE)),
         Stop(graph, ground(shop), says(shop, LINKED)),
         on_list(shop, row(shop, "", 1), far),
         on_list(shop, row(shop, "far", 1), far),
