@@ -1,0 +1,58 @@
+"""The names in one block of a directory of an ext filesystem.
+
+Format: the kernel's Documentation/filesystems/ext4/directory.rst. The inner blocks of a hashed directory look like one
+unused entry; a checksum at the end of a block like another.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from snapgui.images.filesystems.filesystem import FilesystemError, Link
+
+_ENTRY = struct.Struct("<IHBB")
+_LARGE = 65536
+"""Bytes of the block in which two bits of a length have moved, for it would not fit otherwise."""
+_FORBIDDEN = (b"/", b"\0")
+
+
+def names(block: bytes, inodes: int, *, typed: bool, encrypted: bool) -> Iterator[Link]:
+    """Yield the links in a block (or what stands for one in an inode), without ``.`` and ``..``.
+
+    Names in an encrypted directory are unreadable bytes, and given as ``encrypted:`` and digits. ``typed``: the
+    upper half of the length of a name tells its kind.
+    """
+    at, large = 0, len(block) >= _LARGE
+    while at + _ENTRY.size <= len(block):
+        number, step, length, upper = _ENTRY.unpack_from(block, at)
+        step = _large_step(step) if large else step
+        if not typed:
+            length |= upper << 8
+        if step < _ENTRY.size or step % 4 or at + step > len(block):
+            raise _damaged()
+        if number and (length + _ENTRY.size > step or number > inodes):
+            raise _damaged()
+        if number and length:
+            name = block[at + _ENTRY.size : at + _ENTRY.size + length]
+            if name not in (b".", b".."):
+                yield Link(_shown(name) if encrypted else _checked(name), number)
+        at += step
+
+
+def _large_step(step: int) -> int:
+    if step in (0, _LARGE - 1):
+        return _LARGE
+    return step & ~3 | (step & 3) << 16
+
+
+def _shown(name: bytes) -> bytes:
+    return b"encrypted:" + name.hex().encode()
+
+
+def _checked(name: bytes) -> bytes:
+    if len(name) > 255 or any(byte in name for byte in _FORBIDDEN):  # noqa: PLR2004 - EXT4_NAME_LEN
+        raise _damaged()
+    return name
+
+
+def _damaged() -> FilesystemError:
+    return FilesystemError("a directory is damaged")

@@ -1,0 +1,53 @@
+"""A partition of a disk: the adapter between layers of images and the readers of filesystems."""
+
+from collections import OrderedDict
+from typing import Protocol
+
+BLOCK_BYTES = 128 * 2**10
+"""Read at once, so that neighbouring inodes and directories cost one reading."""
+CACHE_BYTES = 16 * 2**20
+
+
+class Readable(Protocol):
+    """Whatever has the bytes of a disk: ``layers.Layers``, or a connection to QEMU."""
+
+    @property
+    def virtual_bytes(self) -> int:
+        """The size of the disk."""
+
+    def read(self, start: int, length: int) -> bytes:
+        """Return bytes of the disk; fewer only at its end."""
+
+
+class Section:
+    """A disk from one byte to another; short reads go through a bounded cache."""
+
+    def __init__(self, whole: Readable, start: int = 0, length: int | None = None) -> None:
+        self._whole, self._start = whole, start
+        room = max(0, whole.virtual_bytes - start)
+        self.size = room if length is None else max(0, min(length, room))
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return ``length`` bytes from ``offset``; fewer only at the end."""
+        length = min(length, self.size - offset)
+        if offset < 0 or length <= 0:
+            return b""
+        if length > BLOCK_BYTES:
+            return self._whole.read(self._start + offset, length)
+        first, last = offset // BLOCK_BYTES, (offset + length - 1) // BLOCK_BYTES
+        found = self._block(first) if first == last else self._block(first) + self._block(last)
+        within = offset - first * BLOCK_BYTES
+        return found[within : within + length]
+
+    def _block(self, number: int) -> bytes:
+        found = self._blocks.get(number)
+        if found is not None:
+            self._blocks.move_to_end(number)
+            return found
+        at = number * BLOCK_BYTES
+        found = self._whole.read(self._start + at, min(BLOCK_BYTES, self.size - at))
+        self._blocks[number] = found
+        if len(self._blocks) > CACHE_BYTES // BLOCK_BYTES:
+            self._blocks.popitem(last=False)
+        return found
