@@ -21,6 +21,8 @@ DIRTY, CORRUPT, DATA_FILE, COMPRESSION, EXTENDED_L2 = (1 << bit for bit in range
 READABLE = DIRTY | CORRUPT | COMPRESSION | EXTENDED_L2
 """Incompatible features that do not keep an image from being read: the first two are about reference counts."""
 SUBCLUSTERS = 32
+KEPT_TABLES = 16
+"""Second-level tables held at once: 1.2 MiB with clusters of 64 KiB, 38 MiB with the largest ones."""
 _COMPRESSED, _ZERO = np.uint64(1 << 62), np.uint64(1)
 _DESCRIPTOR = np.uint64((1 << 62) - 1)
 _MASK = np.uint64(OFFSET_MASK)
@@ -91,6 +93,7 @@ class Clusters:
         self.granularity = self.head.cluster_bytes // (SUBCLUSTERS if self._extended else 1)
         self.table_bytes = self.entries * self.head.cluster_bytes
         """Bytes of the disk that one second-level table maps."""
+        self._tables: dict[int, Table | None] = {}
 
     def unchanged(self) -> bool:
         """Whether the state is still where it was when it was opened: a snapshot may be deleted meanwhile."""
@@ -100,7 +103,14 @@ class Clusters:
         return _table_of(now, None) == _table_of(self.head, None)
 
     def table(self, number: int) -> Table | None:
-        """Return one second-level table, None where there is none and the base is read."""
+        """Return one second-level table, None where there is none and the base is read. The last ones are kept."""
+        if number not in self._tables:
+            if len(self._tables) >= KEPT_TABLES:
+                self._tables.pop(next(iter(self._tables)), None)
+            self._tables[number] = self._read_table(number)
+        return self._tables[number]
+
+    def _read_table(self, number: int) -> Table | None:
         offset = self.l1[number] if number < len(self.l1) else 0
         if offset == 0:
             return None

@@ -136,7 +136,8 @@ class _Comparison:
 
     def _both(self, path_before: bytes, path: bytes, before: int, after: int, depth: int) -> Iterator[FileChange]:
         """Compare what has one name in both views."""
-        old, new = self._before.node(before), self._after.node(after)
+        new = self._after.node(after)
+        old = new if self._surely_same(before, after) else self._before.node(before)
         if old is None or new is None:
             yield from self._only(self._before, self._after, path_before, before, depth)
             yield from self._only(self._after, self._before, path, after, depth)

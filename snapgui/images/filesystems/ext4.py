@@ -143,12 +143,9 @@ class Ext4:
         if not isinstance(older, Ext4) or not self._laid_out_like(older):
             return None
 
-        def deep(number: int) -> bool:
+        def deep(number: int) -> Numbers:
             rows, visited = self._map(self.inode(number))
-            places = np.concatenate([rows[:, 1], np.array(visited, np.int64)])
-            counts = np.concatenate([rows[:, 2], np.ones(len(visited), np.int64)])
-            size = self.head.block_bytes
-            return bool(changed.touched(places * size, (places + counts) * size).any())
+            return np.concatenate([rows[:, 1:], [[block, 1] for block in visited]])
 
         return differing(self.disk, older.disk, self.head, self.groups, older.groups.used, changed, deep)
 
@@ -178,7 +175,7 @@ class Ext4:
     def _extents(self, inode: Inode) -> Numbers:
         if self._kept is not None and self._kept[0] == inode.number:
             return self._kept[1]
-        rows = self._map(inode)[0] * self.head.block_bytes
+        rows: Numbers = self._map(inode)[0] * self.head.block_bytes
         rows = rows[rows[:, 0] < inode.size]
         if len(rows):
             rows[-1, 2] = min(int(rows[-1, 2]), inode.size - int(rows[-1, 0]))

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 
 from snapgui.images.filesystems.filesystem import FilesystemError, Link
 
-_ENTRY = struct.Struct("<IHBB")
+_unpack = struct.Struct("<IHBB").unpack_from
+_HEAD_BYTES = 8
 _LARGE = 65536
 """Bytes of the block in which two bits of a length have moved, for it would not fit otherwise."""
-_FORBIDDEN = (b"/", b"\0")
+_ITSELF = (b".", b"..")
 
 
 def names(block: bytes, inodes: int, *, typed: bool, encrypted: bool) -> Iterator[Link]:
@@ -21,19 +22,20 @@ def names(block: bytes, inodes: int, *, typed: bool, encrypted: bool) -> Iterato
     Names in an encrypted directory are unreadable bytes, and given as ``encrypted:`` and digits. ``typed``: the
     upper half of the length of a name tells its kind.
     """
-    at, large = 0, len(block) >= _LARGE
-    while at + _ENTRY.size <= len(block):
-        number, step, length, upper = _ENTRY.unpack_from(block, at)
-        step = _large_step(step) if large else step
+    at, end, large = 0, len(block), len(block) >= _LARGE
+    while at + _HEAD_BYTES <= end:
+        number, step, length, upper = _unpack(block, at)
+        if large:
+            step = _large_step(step)
         if not typed:
             length |= upper << 8
-        if step < _ENTRY.size or step % 4 or at + step > len(block):
-            raise _damaged()
-        if number and (length + _ENTRY.size > step or number > inodes):
+        if step < _HEAD_BYTES or step % 4 or at + step > end:
             raise _damaged()
         if number and length:
-            name = block[at + _ENTRY.size : at + _ENTRY.size + length]
-            if name not in (b".", b".."):
+            if length + _HEAD_BYTES > step or number > inodes:
+                raise _damaged()
+            name = block[at + _HEAD_BYTES : at + _HEAD_BYTES + length]
+            if name not in _ITSELF:
                 yield Link(_shown(name) if encrypted else _checked(name), number)
         at += step
 
@@ -49,7 +51,7 @@ def _shown(name: bytes) -> bytes:
 
 
 def _checked(name: bytes) -> bytes:
-    if len(name) > 255 or any(byte in name for byte in _FORBIDDEN):  # noqa: PLR2004 - EXT4_NAME_LEN
+    if len(name) > 255 or b"/" in name or b"\0" in name:  # noqa: PLR2004 - EXT4_NAME_LEN
         raise _damaged()
     return name
 

@@ -132,8 +132,8 @@ class _Lookup:
 
     def any_in(self, words: NDArray[np.uint32]) -> Mask:
         """Return for each row whether one of them seems to be in it."""
-        seems: Mask = self._filter[np.where(words <= self._most, words & _FILTER_MASK, _NOWHERE)]
-        found: Mask = seems.any(axis=1)
+        places = np.where(words <= self._most, words & _FILTER_MASK, _NOWHERE)
+        found: Mask = np.any(np.take(self._filter, places), axis=1)
         return found
 
     def has(self, number: int) -> bool:

@@ -17,6 +17,7 @@ from snapgui.images.filesystems.ext4_layout import OLD_INODE_BYTES, Groups, Supe
 from snapgui.images.filesystems.ext4_tree import DIRECT, EXTENT_MAGIC, leaves
 from snapgui.images.filesystems.filesystem import Disk, Numbers, read_exactly
 from snapgui.images.filesystems.ranges import Ranges
+from snapgui.images.filesystems.unlike import unlike
 
 Table = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -93,25 +94,24 @@ def differing(
     groups: Groups,
     used_before: Numbers,
     changed: Ranges,
-    deep: Callable[[int], bool],
+    deep: Callable[[int], Numbers],
 ) -> Numbers:
     """Return the numbers of inodes that may not be the same in an older view with the same layout.
 
-    ``used_before`` are the inodes in use in the groups then; ``deep`` says whether anything of a file with a map
-    outside of its inode lies in a changed place.
+    ``used_before`` are the inodes in use in the groups then; ``deep`` returns rows (block of the disk, count) of all
+    that belongs to a file with a map outside of its inode.
     """
-    found = [np.empty(0, np.int64)]
+    found, doubts = [np.empty(0, np.int64)], [np.empty((0, 3), np.int64)]
     for rows in rows_of(disk, head, groups):
-        marked = _rewritten(rows, older, head, changed)
-        in_use = rows.in_use
-        marked |= in_use & _content_touched(rows, head, changed)
-        unsure = np.flatnonzero(in_use & ~marked & is_deep(rows))
-        marked[[index for index in unsure.tolist() if deep(int(rows.numbers[index]))]] = True
-        found.append(rows.numbers[marked])
+        rewritten = _rewritten(rows, older, head, changed)
+        found.append(rows.numbers[rewritten])
+        doubts.append(_touched(rows, head, changed, rows.in_use & ~rewritten, deep))
     for group in np.flatnonzero(groups.used != used_before).tolist():
         low, high = sorted((int(groups.used[group]), int(used_before[group])))
         found.append(group * head.inodes_per_group + 1 + np.arange(low, high))
-    return np.unique(np.concatenate(found))
+    numbers, starts, ends = np.concatenate(doubts).T
+    certain = unlike(older, disk, starts, ends, changed)
+    return np.unique(np.concatenate([*found, numbers[certain]]))
 
 
 def _rewritten(rows: Rows, older: Disk, head: Superblock, changed: Ranges) -> Mask:
@@ -179,12 +179,19 @@ def shallow(rows: Rows) -> tuple[Numbers, Numbers, Numbers]:
     return starts, counts, begins
 
 
-def _content_touched(rows: Rows, head: Superblock, changed: Ranges) -> Mask:
+def _touched(rows: Rows, head: Superblock, changed: Ranges, chosen: Mask, deep: Callable[[int], Numbers]) -> Numbers:
+    """Return rows (number, first byte on the disk, byte behind the last): content of inodes in changed places."""
     starts, counts, _ = shallow(rows)
     attributes = rows.words(0x68) | rows.halves(0x76) << 32
-    starts = np.concatenate([starts, attributes[:, None]], axis=1) * head.block_bytes
-    counts = np.concatenate([counts, (attributes != 0)[:, None].astype(np.int64)], axis=1) * head.block_bytes
-    marked = np.zeros(len(rows.table), dtype=bool)
-    where = np.nonzero(counts)
-    marked[where[0][changed.touched(starts[where], starts[where] + counts[where])]] = True
-    return marked
+    starts = np.concatenate([starts, attributes[:, None]], axis=1)
+    counts = np.concatenate([counts, (attributes != 0)[:, None].astype(np.int64)], axis=1)
+    row, column = np.nonzero(counts * chosen[:, None])
+    places = [np.stack([rows.numbers[row], starts[row, column], counts[row, column]], axis=1)]
+    for number in rows.numbers[chosen & is_deep(rows)].tolist():
+        found = deep(number)
+        places.append(np.concatenate([np.full((len(found), 1), number), found], axis=1))
+    whole = np.concatenate(places)
+    whole[:, 1:] *= head.block_bytes
+    whole[:, 2] += whole[:, 1]
+    touched: Numbers = whole[changed.touched(whole[:, 1], whole[:, 2])]
+    return touched

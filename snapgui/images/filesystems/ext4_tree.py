@@ -4,6 +4,7 @@ Format: the kernel's Documentation/filesystems/ext4/ifork.rst. Results are rows 
 disk, count). A tree that goes in circles, overlaps itself or points beyond the disk is refused.
 """
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ DEEPEST_TREE = 5
 WRITTEN_MOST = 0x8000
 """Extents with a larger length are reserved, but not written yet: zeros."""
 DIRECT, POINTERS = 12, 15
+_EXTENT = struct.Struct("<IHHI")
+_ONE = b"\x01\x00"
 
 ReadBlock = Callable[[int], bytes]
 """Returns one block of the disk; raises FilesystemError for those beyond its end."""
@@ -30,9 +33,21 @@ def extent_tree(node: bytes, read: ReadBlock, blocks: int) -> tuple[Numbers, lis
     depth = int.from_bytes(node[6:8], "little")
     if depth > DEEPEST_TREE:
         raise damaged()
+    if node[2:4] == _ONE and depth == 0:
+        return _single(node, blocks), []
     _below(node, depth, pieces)
     found = pieces.checked(blocks)
     return found[found[:, 2] > 0], sorted(pieces.visited)
+
+
+def _single(node: bytes, blocks: int) -> Numbers:
+    """Return the only extent of a small file: most files have one, and need no arrays to be looked at."""
+    begin, length, high, low = _EXTENT.unpack_from(node, 12)
+    reserved = length > WRITTEN_MOST
+    place = low | high << 32
+    if int.from_bytes(node[:2], "little") != EXTENT_MAGIC or place + length - reserved * WRITTEN_MOST > blocks:
+        raise damaged()
+    return np.array([] if reserved or not length else [(begin, place, length)], np.int64).reshape(-1, 3)
 
 
 def indirect_map(pointers: bytes, size_blocks: int, read: ReadBlock, blocks: int) -> tuple[Numbers, list[int]]:

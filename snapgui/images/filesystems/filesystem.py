@@ -9,7 +9,7 @@ import stat
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,8 +101,7 @@ class Node:
         return mine == (other.number, other.kind, other.generation, other.born_ns)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A name in a directory, and the number of the node that it stands for."""
 
     name: bytes

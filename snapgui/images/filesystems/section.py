@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from typing import Protocol
 
-BLOCK_BYTES = 128 * 2**10
+BLOCK_BYTES = 32 * 2**10
 """Read at once, so that neighbouring inodes and directories cost one reading."""
 CACHE_BYTES = 16 * 2**20
 
