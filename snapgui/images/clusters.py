@@ -205,7 +205,10 @@ def _runs_of(table: Table, start: int, end: int, cluster_bytes: int) -> Iterator
     first = (start - table.start) // table.granularity
     last = -(-(end - table.start) // table.granularity)
     holds, places = table.holds[first:last], table.places[first:last]
-    if len(holds) == 0:
+    if len(holds) < 2:  # noqa: PLR2004 - most short reads: nothing to be joined
+        for kind, place in zip(holds.tolist(), places.tolist(), strict=True):
+            begin = table.start + first * table.granularity
+            yield Run(begin, table.granularity, Holds(kind), place, begin // cluster_bytes * cluster_bytes)
         return
     step = np.where(holds[1:] == Holds.DATA, np.uint64(table.granularity), np.uint64(0))
     same = holds[1:] == holds[:-1]

@@ -20,7 +20,7 @@ from snapgui.images.filesystems.section import Section
 from snapgui.images.layers import Layers, layer
 from snapgui.images.source import LocalFile
 
-from support.measure import Times, milliseconds, ran, repeated  # isort: skip
+from support.measure import ran, repeated  # isort: skip
 from support.report import section
 
 FILES, DIRECTORIES, PERCENT = 50_000, 2_500, 1
@@ -28,9 +28,9 @@ CLUSTER, DISK = 64 * 2**10, 2 * 2**30
 TURNS, WALKS, AIM = 7, 1, 15
 COLUMNS = ("what", "time", "found")
 NOTE = (
-    f"{FILES:,} files in {DIRECTORIES:,} directories, {PERCENT} % of them changed, renamed, added or removed in an overlay"
-    " (qcow2, clusters of 64 KiB). Ours finds the changes, content included, from the places that the overlay holds;"
-    " dissect walks both views and reads what is known about each file, without content and without comparing."
+    f"{FILES:,} files in {DIRECTORIES:,} directories; {PERCENT} % of them changed, renamed, added or removed in an"
+    " overlay (qcow2, clusters of 64 KiB). Ours finds the changes, content included, from the places that the overlay"
+    " holds; dissect walks both views and reads what is known of each file, without content and without comparing."
 )
 
 

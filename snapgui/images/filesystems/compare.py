@@ -114,12 +114,16 @@ class _Comparison:
     def _directory(self, pair: _Pair) -> Iterator[FileChange]:
         enter(self._before.seen, pair.before.number, pair.depth)
         enter(self._after.seen, pair.after.number, pair.depth)
-        now = self._after.names(pair.after.number)
-        then = (
-            now if self._surely_same(pair.before.number, pair.after.number) else self._before.names(pair.before.number)
-        )
-        yield from self._itself(pair, names_differ=then != now)
         above, above_before = _inside(pair.path_after), _inside(pair.path_before)
+        if self._surely_same(pair.before.number, pair.after.number):
+            yield from _told_of(pair, frozenset())
+            for name, number in self._after.filesystem.links(pair.after.number):
+                if number in self._may_differ or number in self._leading:
+                    yield from self._both(above_before + name, above + name, number, number, pair.depth + 1)
+            return
+        then, now = self._before.names(pair.before.number), self._after.names(pair.after.number)
+        aspects = self._aspects(pair.before, pair.after)
+        yield from _told_of(pair, aspects if then == now else aspects - {Aspect.MODIFIED})
         for name in then.keys() - now.keys():
             yield from self._only(self._before, self._after, above_before + name, then[name], pair.depth + 1)
         for name, number in now.items():
@@ -151,15 +155,6 @@ class _Comparison:
             yield from self._within(self._before, self._after, path_before, old, depth)
         if new.kind is Kind.DIRECTORY:
             yield from self._within(self._after, self._before, path, new, depth)
-
-    def _itself(self, pair: _Pair, *, names_differ: bool) -> Iterator[FileChange]:
-        """Compare a directory, apart from what is in it. Its time says nothing more where the names differ."""
-        aspects = frozenset[Aspect]()
-        if not self._surely_same(pair.before.number, pair.after.number):
-            aspects = self._aspects(pair.before, pair.after)
-        if names_differ:
-            aspects -= {Aspect.MODIFIED}
-        yield from _told(pair.path_before, pair.path_after, pair.before, pair.after, aspects, renamed=pair.renamed)
 
     def _only(self, here: _Side, there: _Side, path: bytes, number: int, depth: int) -> Iterator[FileChange]:
         """Tell of what has a name in one view alone, unless it may have another name in the other one."""
@@ -244,6 +239,10 @@ class _Comparison:
             old.size != new.size or not same_content(before, old.number, after, new.number, self._changed)
         ):
             yield Aspect.CONTENT
+
+
+def _told_of(pair: _Pair, aspects: frozenset[Aspect]) -> Iterator[FileChange]:
+    return _told(pair.path_before, pair.path_after, pair.before, pair.after, aspects, renamed=pair.renamed)
 
 
 def _told(

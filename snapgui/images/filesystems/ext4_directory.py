@@ -5,7 +5,6 @@ unused entry; a checksum at the end of a block like another.
 """
 
 import struct
-from collections.abc import Iterator
 
 from snapgui.images.filesystems.filesystem import FilesystemError, Link
 
@@ -16,12 +15,13 @@ _LARGE = 65536
 _ITSELF = (b".", b"..")
 
 
-def names(block: bytes, inodes: int, *, typed: bool, encrypted: bool) -> Iterator[Link]:
-    """Yield the links in a block (or what stands for one in an inode), without ``.`` and ``..``.
+def names(block: bytes, inodes: int, *, typed: bool, encrypted: bool) -> list[Link]:
+    """Return the links in a block (or what stands for one in an inode), without ``.`` and ``..``.
 
     Names in an encrypted directory are unreadable bytes, and given as ``encrypted:`` and digits. ``typed``: the
     upper half of the length of a name tells its kind.
     """
+    found = []
     at, end, large = 0, len(block), len(block) >= _LARGE
     while at + _HEAD_BYTES <= end:
         number, step, length, upper = _unpack(block, at)
@@ -35,9 +35,13 @@ def names(block: bytes, inodes: int, *, typed: bool, encrypted: bool) -> Iterato
             if length + _HEAD_BYTES > step or number > inodes:
                 raise _damaged()
             name = block[at + _HEAD_BYTES : at + _HEAD_BYTES + length]
-            if name not in _ITSELF:
-                yield Link(_shown(name) if encrypted else _checked(name), number)
+            if encrypted:
+                name = _shown(name)
+            elif b"/" in name or b"\0" in name:
+                raise _damaged()
+            found.append(Link(name, number))
         at += step
+    return [link for link in found if link.name not in _ITSELF]
 
 
 def _large_step(step: int) -> int:
@@ -47,13 +51,7 @@ def _large_step(step: int) -> int:
 
 
 def _shown(name: bytes) -> bytes:
-    return b"encrypted:" + name.hex().encode()
-
-
-def _checked(name: bytes) -> bytes:
-    if len(name) > 255 or b"/" in name or b"\0" in name:  # noqa: PLR2004 - EXT4_NAME_LEN
-        raise _damaged()
-    return name
+    return name if name in _ITSELF else b"encrypted:" + name.hex().encode()
 
 
 def _damaged() -> FilesystemError:

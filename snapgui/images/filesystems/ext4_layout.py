@@ -185,7 +185,8 @@ class Groups:
         per_block = head.block_bytes // head.descriptor_bytes
         count = -(-head.groups // per_block)
         plain = min(count, head.first_meta_group) if head.incompatible & META_BG else count
-        found = [read_exactly(self._disk, (head.first_block + 1) * head.block_bytes, plain * head.block_bytes)]
+        behind = (SUPERBLOCK_AT // head.block_bytes + 1) * head.block_bytes
+        found = [read_exactly(self._disk, behind, plain * head.block_bytes)]
         for number in range(plain, count):
             block = self._meta_block(number, number * per_block)
             found.append(read_exactly(self._disk, block * head.block_bytes, head.block_bytes))

@@ -3,8 +3,8 @@
 from collections import OrderedDict
 from typing import Protocol
 
-BLOCK_BYTES = 32 * 2**10
-"""Read at once, so that neighbouring inodes and directories cost one reading."""
+BLOCK_BYTES = 4 * 2**10
+"""Read at once: 16 inodes, or a block of a directory, which mostly lies between files."""
 CACHE_BYTES = 16 * 2**20
 
 
@@ -20,10 +20,15 @@ class Readable(Protocol):
 
 
 class Section:
-    """A disk from one byte to another; short reads go through a bounded cache."""
+    """A disk from one byte to another; short reads go through a bounded cache, in blocks of ``block_bytes``.
 
-    def __init__(self, whole: Readable, start: int = 0, length: int | None = None) -> None:
-        self._whole, self._start = whole, start
+    Larger blocks are for what each reading of costs a question to a daemon.
+    """
+
+    def __init__(
+        self, whole: Readable, start: int = 0, length: int | None = None, block_bytes: int = BLOCK_BYTES
+    ) -> None:
+        self._whole, self._start, self._block_bytes = whole, start, block_bytes
         room = max(0, whole.virtual_bytes - start)
         self.size = room if length is None else max(0, min(length, room))
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
@@ -33,11 +38,11 @@ class Section:
         length = min(length, self.size - offset)
         if offset < 0 or length <= 0:
             return b""
-        if length > BLOCK_BYTES:
+        if length > self._block_bytes:
             return self._whole.read(self._start + offset, length)
-        first, last = offset // BLOCK_BYTES, (offset + length - 1) // BLOCK_BYTES
+        first, last = offset // self._block_bytes, (offset + length - 1) // self._block_bytes
         found = self._block(first) if first == last else self._block(first) + self._block(last)
-        within = offset - first * BLOCK_BYTES
+        within = offset - first * self._block_bytes
         return found[within : within + length]
 
     def _block(self, number: int) -> bytes:
@@ -45,9 +50,9 @@ class Section:
         if found is not None:
             self._blocks.move_to_end(number)
             return found
-        at = number * BLOCK_BYTES
-        found = self._whole.read(self._start + at, min(BLOCK_BYTES, self.size - at))
+        at = number * self._block_bytes
+        found = self._whole.read(self._start + at, min(self._block_bytes, self.size - at))
         self._blocks[number] = found
-        if len(self._blocks) > CACHE_BYTES // BLOCK_BYTES:
+        if len(self._blocks) > CACHE_BYTES // self._block_bytes:
             self._blocks.popitem(last=False)
         return found
