@@ -239,7 +239,6 @@ def consumed(view: FileSystem) -> None:
     assert list(compare(view, view)) == []
 
 
-
 @pytest.fixture(scope="module")
 def damageable(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """A few small filesystems."""
@@ -270,7 +269,9 @@ def test_a_damaged_filesystem_gives_files_or_an_error(
     for _ in range(data.draw(st.integers(1, 8))):
         block = data.draw(st.sampled_from(written))
         at = block + data.draw(st.integers(0, 255)) * 4
-        content = data.draw(st.sampled_from([b"\0\0\0\0", b"\xff\xff\xff\xff", b"\1\0\0\0", b"\x00\xff"]) | st.binary(max_size=4))
+        content = data.draw(
+            st.sampled_from([b"\0\0\0\0", b"\xff\xff\xff\xff", b"\1\0\0\0", b"\x00\xff"]) | st.binary(max_size=4)
+        )
         damaged[at : at + len(content)] = content
     cut = data.draw(st.sampled_from([0, 0, 0, 1, len(damaged) // 2]))
     try:
