@@ -20,12 +20,12 @@ from snapgui.images.filesystems.section import Section
 from snapgui.images.layers import Layers, layer
 from snapgui.images.source import LocalFile
 
-from support.measure import ran, repeated  # isort: skip
+from support.measure import in_turn, ran  # isort: skip
 from support.report import section
 
 FILES, DIRECTORIES, PERCENT = 50_000, 2_500, 1
 CLUSTER, DISK = 64 * 2**10, 2 * 2**30
-TURNS, WALKS, AIM = 7, 1, 15
+TURNS, AIM = 5, 15
 COLUMNS = ("what", "time", "found")
 NOTE = (
     f"{FILES:,} files in {DIRECTORIES:,} directories; {PERCENT} % of them changed, renamed, added or removed in an"
@@ -37,9 +37,10 @@ NOTE = (
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="snapgui-bench-") as made:
         base, overlay = _images(Path(made))
-        ours = repeated(TURNS, lambda: _difference(base, overlay))
         found = _difference(base, overlay)
-        theirs = repeated(WALKS, lambda: [_walked(base), _walked(base, overlay)])
+        ours, theirs = in_turn(
+            TURNS, lambda _turn: _difference(base, overlay), lambda _turn: (_walked(base), _walked(base, overlay))
+        )
         rows = [
             ("snapgui: difference of both views", str(ours), ", ".join(f"{n} {what}" for what, n in found.items())),
             ("dissect: walk of both views", str(theirs), f"{_walked(base)} files"),

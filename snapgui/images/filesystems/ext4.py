@@ -41,6 +41,8 @@ from snapgui.images.filesystems.replayed import Replayed
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 
 LONGEST_TARGET = 64 * 2**10
+KEPT_BYTES = 2**20
+"""Of inodes that are taken apart and held at once; some ten times as much with all that belongs to them."""
 _NO_JOURNAL = QT_TRANSLATE_NOOP(
     "FileSystem", "It was in use and has no journal: changes of the last seconds may be missing."
 )
@@ -98,6 +100,7 @@ class Ext4:
         self.rewritten = rewritten or Ranges()
         encrypted = (_ENCRYPTED,) if head.incompatible & ENCRYPT else ()
         self.remarks = (*((unclean,) if unclean else ()), *encrypted)
+        self._inodes: dict[int, Inode] = {}
         self._kept: tuple[int, Numbers] | None = None
 
     def node(self, number: int) -> Node | None:
@@ -156,7 +159,13 @@ class Ext4:
 
     def inode(self, number: int) -> Inode:
         """Return an inode, in use or not. Raises FilesystemError for numbers that there are not."""
-        return Inode(number, read_exactly(self.disk, self.groups.place(number), self.head.inode_bytes))
+        found = self._inodes.get(number)
+        if found is None:
+            if len(self._inodes) >= KEPT_BYTES // self.head.inode_bytes:
+                self._inodes.clear()
+            found = Inode(number, read_exactly(self.disk, self.groups.place(number), self.head.inode_bytes))
+            self._inodes[number] = found
+        return found
 
     def journal(self) -> Numbers:
         """Return where the journal lies, as ``extents``."""
@@ -200,9 +209,10 @@ class Ext4:
             yield content[4 : len(inode.map)]
             yield content[len(inode.map) :]
             return
-        for _, place, count in self._extents(inode).tolist():
-            for at in range(place, place + count, self.head.block_bytes):
-                yield read_exactly(self.disk, at, self.head.block_bytes)
+        end = -(-inode.size // self.head.block_bytes)
+        for begin, place, count in self._map(inode)[0].tolist():
+            for number in range(place, place + min(count, end - begin)):
+                yield self._block(number)
 
     def _inline(self, inode: Inode) -> bytes:
         """Return content that is kept in the inode, and what of it goes on as an attribute."""

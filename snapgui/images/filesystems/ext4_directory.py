@@ -12,7 +12,7 @@ _unpack = struct.Struct("<IHBB").unpack_from
 _HEAD_BYTES = 8
 _LARGE = 65536
 """Bytes of the block in which two bits of a length have moved, for it would not fit otherwise."""
-_ITSELF = (b".", b"..")
+_ITSELF, _ITSELF_BYTES = (b".", b".."), 2
 
 
 def names(block: bytes, inodes: int, *, typed: bool, encrypted: bool) -> list[Link]:
@@ -39,9 +39,10 @@ def names(block: bytes, inodes: int, *, typed: bool, encrypted: bool) -> list[Li
                 name = _shown(name)
             elif b"/" in name or b"\0" in name:
                 raise _damaged()
-            found.append(Link(name, number))
+            if length > _ITSELF_BYTES or name not in _ITSELF:
+                found.append(Link(name, number))
         at += step
-    return [link for link in found if link.name not in _ITSELF]
+    return found
 
 
 def _large_step(step: int) -> int:

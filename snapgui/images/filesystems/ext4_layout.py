@@ -154,6 +154,7 @@ class Groups:
         self.tables: Numbers = blocks * head.block_bytes
         self.used: Numbers = self._in_use(unused, flags)
         self._check(blocks)
+        self._places: list[int] = self.tables.tolist()
 
     @cached_property
     def inodes_in_use(self) -> int:
@@ -165,7 +166,7 @@ class Groups:
         if not 0 < number <= self._head.inodes:
             raise FilesystemError("a directory names a file that cannot be")
         group, within = divmod(number - 1, self._head.inodes_per_group)
-        return int(self.tables[group]) + within * self._head.inode_bytes
+        return self._places[group] + within * self._head.inode_bytes
 
     def _in_use(self, unused: Numbers, flags: Numbers) -> Numbers:
         head = self._head

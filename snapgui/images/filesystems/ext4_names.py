@@ -20,8 +20,6 @@ MOST_DIRECTORIES = 1_000_000
 MOST_BLOCKS = 4_000_000
 """Blocks of directories that are looked through: 16 GiB, mostly, with 72 bytes of notes to each."""
 _FILTER_BITS = 24
-_FILTER_MASK = np.uint32((1 << _FILTER_BITS) - 1)
-_NOWHERE = np.uint32(1 << _FILTER_BITS)
 _ABOVE_WORD = 3
 """Where the number of the directory above stands in the first block of a directory (``..``)."""
 
@@ -126,19 +124,20 @@ class _Lookup:
     """Numbers to be looked for in many words at once: by their lower bits, which lets a few too many through."""
 
     def __init__(self, wanted: Numbers, most: int) -> None:
-        self._most = np.uint32(most)
-        self._filter = np.zeros((1 << _FILTER_BITS) + 1, dtype=bool)
-        self._filter[wanted & int(_FILTER_MASK)] = True
+        bits = min(_FILTER_BITS, most.bit_length())
+        self._most, self._mask, self._nowhere = np.uint32(most), np.uint32((1 << bits) - 1), np.uint32(1 << bits)
+        self._filter = np.zeros((1 << bits) + 1, dtype=bool)
+        self._filter[wanted & int(self._mask)] = True
 
     def any_in(self, words: NDArray[np.uint32]) -> Mask:
         """Return for each row whether one of them seems to be in it."""
-        places = np.where(words <= self._most, words & _FILTER_MASK, _NOWHERE)
+        places = np.where(words <= self._most, words & self._mask, self._nowhere)
         found: Mask = np.any(np.take(self._filter, places), axis=1)
         return found
 
     def has(self, number: int) -> bool:
         """Whether a number seems to be one of them."""
-        return bool(self._filter[number & int(_FILTER_MASK)])
+        return bool(self._filter[number & int(self._mask)])
 
 
 def _inline(rows: Rows) -> _Inline:

@@ -164,18 +164,21 @@ def is_deep(rows: Rows) -> Mask:
 
 
 def shallow(rows: Rows) -> tuple[Numbers, Numbers, Numbers]:
-    """Return up to 12 places of content in each row: blocks of the disk, counts (0 for none), blocks of the file."""
-    trees = (rows.words(0x20) & EXTENTS != 0) & (rows.halves(MAP_AT) == EXTENT_MAGIC)
-    flat = trees & (rows.halves(MAP_AT + 6) == 0)
-    entries = leaves(rows.words(MAP_AT + 12, 3 * _IN_INODE).reshape(-1, _IN_INODE, 3))
-    there = np.arange(_IN_INODE) < rows.halves(MAP_AT + 2)[:, None]
-    starts, counts = rows.words(MAP_AT, DIRECT), np.zeros((len(rows.table), DIRECT), np.int64)
-    counts[(rows.words(0x20) & EXTENTS == 0)[:, None] & (starts != 0)] = 1
-    starts[flat, :_IN_INODE] = entries[flat, :, 1]
-    counts[flat, :_IN_INODE] = np.where(there, np.clip(entries[:, :, 2], 0, None), 0)[flat]
-    counts[~_mapped(rows)] = 0
-    begins = np.tile(np.arange(DIRECT, dtype=np.int64), (len(rows.table), 1))
-    begins[flat, :_IN_INODE] = entries[flat, :, 0]
+    """Return some places of content in each row: blocks of the disk, counts (0 for none), blocks of the file."""
+    mapped, trees = _mapped(rows), rows.words(0x20) & EXTENTS != 0
+    flat = mapped & trees & (rows.halves(MAP_AT) == EXTENT_MAGIC) & (rows.halves(MAP_AT + 6) == 0)
+    direct = mapped & ~trees
+    width = DIRECT if direct.any() else _IN_INODE
+    shape = (len(rows.table), width)
+    starts, counts = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    begins = np.tile(np.arange(width, dtype=np.int64), (shape[0], 1))
+    entries = leaves(Rows(rows.numbers, rows.table[flat]).words(MAP_AT + 12, 3 * _IN_INODE).reshape(-1, _IN_INODE, 3))
+    there = np.arange(_IN_INODE) < rows.halves(MAP_AT + 2)[flat, None]
+    begins[flat, :_IN_INODE], starts[flat, :_IN_INODE] = entries[:, :, 0], entries[:, :, 1]
+    counts[flat, :_IN_INODE] = np.where(there, np.clip(entries[:, :, 2], 0, None), 0)
+    if width == DIRECT:
+        starts[direct] = Rows(rows.numbers, rows.table[direct]).words(MAP_AT, DIRECT)
+        counts[direct] = starts[direct] != 0
     return starts, counts, begins
 
 

@@ -5,6 +5,8 @@ from typing import Protocol
 
 BLOCK_BYTES = 4 * 2**10
 """Read at once: 16 inodes, or a block of a directory, which mostly lies between files."""
+MOST_BLOCKS = 16
+"""Read and kept together; what is longer is read past the cache."""
 CACHE_BYTES = 16 * 2**20
 
 
@@ -38,21 +40,37 @@ class Section:
         length = min(length, self.size - offset)
         if offset < 0 or length <= 0:
             return b""
-        if length > self._block_bytes:
-            return self._whole.read(self._start + offset, length)
         first, last = offset // self._block_bytes, (offset + length - 1) // self._block_bytes
-        found = self._block(first) if first == last else self._block(first) + self._block(last)
+        if last - first >= MOST_BLOCKS:
+            return self._whole.read(self._start + offset, length)
+        found = self._block(first) if first == last else self._several(first, last)
         within = offset - first * self._block_bytes
         return found[within : within + length]
+
+    def _several(self, first: int, last: int) -> bytes:
+        numbers = range(first, last + 1)
+        held = [self._blocks[number] for number in numbers if number in self._blocks]
+        if len(held) == len(numbers):
+            return b"".join(held)
+        raw = self._fetched(first, len(numbers))
+        for index, number in enumerate(numbers):
+            self._keep(number, raw[index * self._block_bytes : (index + 1) * self._block_bytes])
+        return raw
 
     def _block(self, number: int) -> bytes:
         found = self._blocks.get(number)
         if found is not None:
             self._blocks.move_to_end(number)
             return found
+        found = self._fetched(number, 1)
+        self._keep(number, found)
+        return found
+
+    def _fetched(self, number: int, count: int) -> bytes:
         at = number * self._block_bytes
-        found = self._whole.read(self._start + at, min(self._block_bytes, self.size - at))
-        self._blocks[number] = found
+        return self._whole.read(self._start + at, min(count * self._block_bytes, self.size - at))
+
+    def _keep(self, number: int, content: bytes) -> None:
+        self._blocks[number] = content
         if len(self._blocks) > CACHE_BYTES // self._block_bytes:
             self._blocks.popitem(last=False)
-        return found
