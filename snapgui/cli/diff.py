@@ -2,13 +2,17 @@
 
 import argparse
 import time
+from datetime import UTC, datetime
 
 from snapgui.cli.commands import open_connection
 from snapgui.cli.output import Console
+from snapgui.cli.records import utc
 from snapgui.images.difference import Difference
+from snapgui.images.filesystems.changes import Change, FileChange, FileFacts
 from snapgui.model.difference import ConfigurationDifference
 from snapgui.operations.compare_blocks import BlockDifference, compare_blocks, snapshot_of
 from snapgui.operations.compare_configuration import configurations
+from snapgui.operations.compare_files import FilesystemDifference, compare_files
 from snapgui.operations.facts import read_facts
 from snapgui.operations.history import History
 from snapgui.operations.outcome import binary_size
@@ -19,7 +23,7 @@ REPORT_INTERVAL_S = 0.2
 
 def diff(options: argparse.Namespace, console: Console) -> int:
     """``snapgui diff VM A [B]``."""
-    everything = not (options.config or options.blocks or options.content)
+    everything = not (options.config or options.blocks or options.content or options.files)
     record: dict[str, object] = {"vm": options.vm, "from": options.before, "to": options.after}
     lines: list[str] = []
     history = History()
@@ -47,6 +51,11 @@ def diff(options: argparse.Namespace, console: Console) -> int:
                 )
                 record["blocks"] = blocks_record(blocks)
                 lines += block_lines(blocks)
+            if options.files:
+                cancel = console.interruption.cancel
+                files = compare_files(connection, facts, options.before, options.after, cancel)
+                record["files"] = files_record(files)
+                lines += file_lines(files)
     finally:
         history.close()
         console.done()
@@ -109,3 +118,70 @@ def _disk_line(target: str, found: Difference) -> str:
     places = len(found.extents)
     where = "one place" if places == 1 else f"{places} places"
     return f"{target}: {binary_size(found.changed_bytes)} of {binary_size(found.capacity)} may differ, in {where}"
+
+
+_SIGNS = {Change.ADDED: "+", Change.REMOVED: "-", Change.CHANGED: "~", Change.METADATA: "m", Change.RENAMED: ">"}
+
+
+def files_record(files: dict[str, FilesystemDifference]) -> dict[str, object]:
+    """Return what became of the files, by partition; what is not read here has no filesystem, and says why."""
+    return {
+        name: {
+            "filesystem": found.filesystem or None,
+            "unclean": found.unclean,
+            **({"problem": found.problem} if found.problem else {}),
+            "changes": [_file_record(change) for change in found.changes],
+        }
+        for name, found in files.items()
+    }
+
+
+def _file_record(change: FileChange) -> dict[str, object]:
+    record: dict[str, object] = {"path": change.path, "change": change.change.value}
+    if change.path_before is not None:
+        record["path_before"] = change.path_before
+    return record | {"before": _facts_record(change.before), "after": _facts_record(change.after)}
+
+
+def _facts_record(file: FileFacts | None) -> dict[str, object] | None:
+    if file is None:
+        return None
+    return {
+        "size": file.size,
+        "mode": file.mode,
+        "uid": file.uid,
+        "gid": file.gid,
+        "mtime": _moment(file.mtime_ns),
+        "sha256": file.sha256,
+    }
+
+
+def _moment(nanoseconds: int) -> str:
+    """Return a time of a filesystem, which may lie anywhere, as the others are written."""
+    try:
+        return utc(datetime.fromtimestamp(nanoseconds // 10**9, UTC))
+    except (OverflowError, ValueError, OSError):
+        return f"@{nanoseconds // 10**9}"
+
+
+def file_lines(files: dict[str, FilesystemDifference]) -> list[str]:
+    """Return what became of the files for people."""
+    lines = []
+    for name, found in files.items():
+        if found.problem:
+            lines.append(f"{name}: its files cannot be compared: {found.problem}")
+            continue
+        lines.append(f"{name}: {found.filesystem}, {len(found.changes)} differences")
+        lines += [f"  {remark}" for remark in found.remarks]
+        lines += [_file_line(change) for change in sorted(found.changes, key=lambda change: change.path)]
+    return lines
+
+
+def _file_line(change: FileChange) -> str:
+    origin = "" if change.path_before is None else f"  (was {one_line(change.path_before)})"
+    return f"  {_SIGNS[change.change]} {one_line(change.path)}{origin}"
+
+
+def one_line(path: str) -> str:
+    """Return a path that may hold anything on one line."""
+    return path.replace("\n", "\ufffd").replace("\t", "\ufffd")

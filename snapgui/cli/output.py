@@ -33,7 +33,7 @@ class Console:
 
     def result(self, record: Mapping[str, object], text: str) -> None:
         """Print a result: the record as JSON where that was asked for, else the text."""
-        print(json.dumps(record, ensure_ascii=False, indent=2) if self.json else printable(text))
+        print(_json(record) if self.json else printable(text))
 
     def say(self, text: str) -> None:
         """Print a line to stderr."""
@@ -98,6 +98,11 @@ class Console:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+def _json(record: Mapping[str, object]) -> str:
+    """Return a record as JSON; what of a name is no UTF-8 stands there as an escaped surrogate."""
+    return json.dumps(record, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace").decode()
 
 
 def _choose(progress: str, stream: TextIO | None = None) -> str:

@@ -95,16 +95,7 @@ def compare_blocks(
     one, other = states_of(connection, facts, before), states_of(connection, facts, after)
     if content and (why := why_no_content(facts, after)) is not None:
         raise Refused(why)
-    with contextlib.ExitStack() as stack:
-        pairs = [
-            _Pair(
-                other[target],
-                stack.enter_context(_opened(connection, one[target])),
-                stack.enter_context(_opened(connection, other[target])),
-            )
-            for target in one
-            if target in other
-        ]
+    with opened_pairs(connection, one, other) as pairs:
         paused = _read_live(connection, facts, history, pairs)
         found = {pair.state.target: pair.compared(content, report, cancel) for pair in pairs}
         looked = found if content else {}
@@ -119,7 +110,24 @@ def compare_blocks(
     )
 
 
-def _read_live(connection: Connection, facts: Facts, history: History, pairs: list["_Pair"]) -> float:
+@contextlib.contextmanager
+def opened_pairs(
+    connection: Connection, one: dict[str, DiskState], other: dict[str, DiskState]
+) -> Iterator[list["Pair"]]:
+    """Lend the disks that both states have; raise Broken where an image cannot be read."""
+    with contextlib.ExitStack() as stack:
+        yield [
+            Pair(
+                other[target],
+                stack.enter_context(_opened(connection, one[target])),
+                stack.enter_context(_opened(connection, other[target])),
+            )
+            for target in one
+            if target in other
+        ]
+
+
+def _read_live(connection: Connection, facts: Facts, history: History, pairs: list["Pair"]) -> float:
     """Read the tables that a guest writes to while it stands still; return for how many seconds it did."""
     live = [pair for pair in pairs if pair.state.live]
     if not live:
@@ -177,12 +185,12 @@ def why_no_content(facts: Facts, after: str | None) -> Text | None:
 
 @contextlib.contextmanager
 def _opened(connection: Connection, state: DiskState) -> Iterator[Layers]:
-    with _broken(state.target), layers_of(connection, state.path, state.format, state.inside) as layers:
+    with broken(state.target), layers_of(connection, state.path, state.format, state.inside) as layers:
         yield layers
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
+class Pair:
     """One disk in both states; ``state`` is the later one."""
 
     state: DiskState
@@ -194,7 +202,7 @@ class _Pair:
         top = self.after.layers[0]
         if not isinstance(top, Clusters):
             return
-        with _broken(self.state.target):
+        with broken(self.state.target):
             fresh = top.again()
             same = (layer for layer in self.before.layers if isinstance(layer, Clusters))
             known = {entry for layer in same if layer.identity == fresh.identity for entry in layer.l1}
@@ -205,22 +213,23 @@ class _Pair:
     def compared(self, content: bool, report: Report, cancel: threading.Event | None) -> Difference:
         """Return what differs; raise Broken where a snapshot was changed meanwhile."""
         target = self.state.target
-        with _broken(target):
+        with broken(target):
             found = difference(self.before, self.after, cancel)
             if content:
                 found = exact(self.before, self.after, found, lambda done, all_: report(target, done, all_), cancel)
-            self._refuse_changed()
+            self.refuse_changed()
             return found
 
-    def _refuse_changed(self) -> None:
+    def refuse_changed(self) -> None:
+        """Raise ImageError where a snapshot was deleted or replaced while it was read."""
         if not self.before.unchanged() or not (self.state.live or self.after.unchanged()):
             raise ImageError("a snapshot was changed while it was read")
 
     def drawn(self, looked: Difference | None, cancel: threading.Event | None) -> Drawn:
         """Return map and partitions; these from what nobody writes to."""
-        with _broken(self.state.target):
+        with broken(self.state.target):
             made = disk_map(self.before, self.after, looked, cancel)
-            self._refuse_changed()
+            self.refuse_changed()
         views = [self.before] if self.state.live else [self.after, self.before]
         why = ""
         for view in views:
@@ -235,7 +244,8 @@ class _Pair:
 
 
 @contextlib.contextmanager
-def _broken(target: str) -> Iterator[None]:
+def broken(target: str) -> Iterator[None]:
+    """Say which disk could not be compared, and why."""
     try:
         yield
     except WriteCancelled as error:

@@ -1,0 +1,58 @@
+"""``snapgui diff --files`` on real hypervisors: what a guest did to its files, with its journal replayed."""
+
+from typing import Any
+
+from tests.images import qemu
+from tests.qemu.commands import ok, refused, result
+from tests.stacks.access import Access
+from tests.stacks.machines import Machine
+
+EXTERNAL = ("--kind", "external", "--memory", "none")
+
+
+def test_what_a_running_guest_did(access: Access, guest: Machine) -> None:
+    """The snapshots are taken while it runs: what it has written last is in the journal alone."""
+    vm = guest.name
+    guest.channel.run("mkdir /data/etc; echo old >/data/etc/conf; echo x >/data/gone; echo y >/data/moved; sync")
+    ok(guest.uri, "take", vm, "a", *EXTERNAL)
+    guest.channel.run(
+        "echo new >/data/etc/conf; rm /data/gone; mv /data/moved /data/etc/there; chmod 600 /data/etc;"
+        " printf 'z%.0s' 1 2 3 >/data/fresh; sync"
+    )
+    ok(guest.uri, "take", vm, "b", *EXTERNAL)
+    pool = guest.connection.storagePoolCreateXML(
+        f"<pool type='dir'><name>{vm}</name><target><path>{guest.directory}</path></target></pool>", 0
+    )
+    try:
+        found: dict[str, Any] = result(access, "diff", vm, "a", "b", "--files")
+        assert found.keys() == {"vm", "from", "to", "files"}
+        (name,) = found["files"]
+        assert name == "vda"
+        assert (found["files"][name]["filesystem"], found["files"][name]["unclean"]) == ("ext4", False)
+        changes = {change["path"]: change for change in found["files"][name]["changes"]}
+        kinds = {path: change["change"] for path, change in changes.items()}
+        data = {path: kind for path, kind in kinds.items() if path.rpartition("/")[2] in NAMES}
+        assert sorted(data.values()) == ["added", "changed", "metadata", "removed", "renamed"]
+        fresh = next(change for path, change in changes.items() if path.endswith("fresh"))
+        assert (fresh["before"], fresh["after"]["size"], fresh["after"]["sha256"]) == (None, 3, None)
+        moved = next(change for change in changes.values() if change["change"] == "renamed")
+        assert moved["path_before"].endswith("moved")
+        assert moved["path"].endswith("etc/there")
+        assert result(access, "diff", vm, "a", "a", "--files")["files"][name]["changes"] == []
+        assert refused(access, "diff", vm, "b", "--files").startswith(f"{vm} runs, and writes into what would be read.")
+    finally:
+        pool.destroy()
+
+
+NAMES = {"conf", "gone", "etc", "there", "fresh"}
+
+
+def test_what_is_no_filesystem_is_said(idle_guest: Machine) -> None:
+    vm = idle_guest.name
+    ok(idle_guest.uri, "take", vm, "a", "--kind", "external")
+    assert ok(idle_guest.uri, "diff", vm, "a", "--files").out.splitlines()[0] == "vda: ext4, 0 differences"
+    overlay = next(idle_guest.directory.glob("*.a.qcow2"))
+    qemu.io(overlay, "write -P 7 0 64k")
+    said = result(idle_guest.uri, "diff", vm, "a", "--files")["files"]["vda"]
+    assert (said["filesystem"], said["changes"]) == (None, [])
+    assert said["problem"] == "no filesystem that is read here lies on it"
