@@ -1,6 +1,7 @@
 """ext2, ext3 and ext4 filesystems made and changed by e2fsprogs, without mounting; and what dissect reads in them."""
 
 import os
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -48,7 +49,7 @@ def make(path: Path, tree: Path | None = None, *options: str, kind: str = "ext4"
     path.unlink(missing_ok=True)
     with path.open("wb") as file:
         file.truncate(size)
-    run(f"mkfs.{kind}", "-q", "-F", *options, *(("-d", str(tree)) if tree else ()), str(path))
+    run(tool(f"mkfs.{kind}"), "-q", "-F", *options, *(("-d", str(tree)) if tree else ()), str(path))
     return path
 
 
@@ -58,7 +59,10 @@ def debugfs(path: Path, *commands: str | bytes) -> str:
         script.write(b"\n".join(each.encode() if isinstance(each, str) else each for each in commands))
         script.flush()
         done = subprocess.run(
-            ["debugfs", "-w", "-f", script.name, str(path)], capture_output=True, check=True, stdin=subprocess.DEVNULL
+            [tool("debugfs"), "-w", "-f", script.name, str(path)],
+            capture_output=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
         )
     complaints = done.stderr.decode("utf-8", "replace").splitlines()[1:]
     assert not complaints, complaints
@@ -67,9 +71,14 @@ def debugfs(path: Path, *commands: str | bytes) -> str:
 
 def checked(path: Path) -> Path:
     """Let e2fsck put right what debugfs leaves: numbers of links, directories above; replays the journal."""
-    done = subprocess.run(["e2fsck", "-fy", str(path)], capture_output=True, check=False)
+    done = subprocess.run([tool("e2fsck"), "-fy", str(path)], capture_output=True, check=False)
     assert done.returncode in (0, 1), done.stdout.decode("utf-8", "replace")
     return path
+
+
+def tool(name: str) -> str:
+    """Return where a program for administrators is: not in the path of everybody."""
+    return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or name
 
 
 def run(*command: str) -> None:

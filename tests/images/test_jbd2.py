@@ -1,5 +1,6 @@
 """A journal that was not written back is replayed as e2fsck replays it; where it is damaged, that is said."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -7,12 +8,15 @@ import struct
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from snapgui.images.filesystems.changes import Change
 from snapgui.images.filesystems.compare import compare
-from snapgui.images.filesystems.filesystem import lookup
+from snapgui.images.filesystems.filesystem import FilesystemError, lookup
+from snapgui.images.filesystems.opening import open_filesystem
 from tests.images import ext
-from tests.images.ext import MIB
+from tests.images.ext import MIB, Memory
 
 BLOCK = 1024
 MAGIC = b"\xc0\x3b\x39\x98"
@@ -158,6 +162,16 @@ def test_what_was_not_committed_is_not_written(tree: Path, tmp_path: Path) -> No
     assert not view.unclean
 
 
+def test_a_journal_with_nothing_in_it(tree: Path, tmp_path: Path) -> None:
+    image = ext.make(tmp_path / "disk", tree)
+    untouched = ext.ours(ext.opened(image))
+    ext.debugfs(image, "feature needs_recovery")
+    view = ext.opened(image)
+    assert (view.replayed, view.unclean) == (True, False)
+    assert ext.ours(view) == untouched
+    assert list(compare(view, view)) == []
+
+
 @pytest.mark.parametrize("part", ["descriptor", "data", "commit"])
 @pytest.mark.parametrize("sort", ["sums-2-64bit", "sums-3"])
 def test_the_journal_ends_at_the_first_wrong_block(tree: Path, tmp_path: Path, sort: str, part: str) -> None:
@@ -238,3 +252,37 @@ def test_fast_commits_are_noticed(tree: Path, tmp_path: Path) -> None:
     assert (view.replayed, view.unclean) == (True, True)
     assert "fast commits" in str(view.remarks[0])
     assert ext.ours(view) == ext.ours(ext.opened(made.later))
+
+
+DAMAGE = st.tuples(st.integers(0, 30), st.integers(0, 255), st.binary(min_size=1, max_size=4))
+"""Which block of the journal, which word of it, and what is put there."""
+
+
+@pytest.fixture(scope="module")
+def dirty(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, bytes, int]]:
+    """Disks with a journal, each with what it was before, and where the journal begins."""
+    found = {}
+    for sort in ("plain", "sums-3-64bit"):
+        made = Journalled(tmp_path_factory.mktemp(sort), tree, sort)
+        then = made.then.read_bytes()
+        image = made.two()
+        found[sort] = (then, image.read_bytes(), journal_block(image, 0))
+    return found
+
+
+@pytest.mark.parametrize("sort", ["plain", "sums-3-64bit"])
+@settings(max_examples=60)
+@given(damage=st.lists(DAMAGE, max_size=6))
+def test_a_damaged_journal_gives_changes_or_an_error(
+    dirty: dict[str, tuple[bytes, bytes, int]], sort: str, damage: list[tuple[int, int, bytes]]
+) -> None:
+    then, later, journal = dirty[sort]
+    damaged = bytearray(later)
+    for block, word, content in damage:
+        at = journal + block * BLOCK + word * 4
+        damaged[at : at + len(content)] = content
+    changed = ext.differences(then, bytes(damaged), 4096)
+    with contextlib.suppress(FilesystemError):
+        view = open_filesystem(Memory(bytes(damaged)))
+        assert view.replayed or view.unclean
+        list(compare(open_filesystem(Memory(then)), view, changed))

@@ -14,8 +14,8 @@ from snapgui.images.filesystems.content import same_content
 from snapgui.images.filesystems.filesystem import FileSystem, FilesystemError, Kind, Node, enter
 from snapgui.images.filesystems.ranges import Ranges
 
-MOST_NAMES = 600_000
-"""In one directory that may differ; both views of it are held, some 180 bytes for each name."""
+LARGEST_DIRECTORY, NAME_BYTES = 100 * 2**20, 170
+"""Bytes of names in one directory that may differ, and what each takes beside itself; both views of it are held."""
 
 
 def compare(before: FileSystem, after: FileSystem, changed: Ranges | None = None) -> Iterator[FileChange]:
@@ -60,10 +60,11 @@ class _Side:
         return self.filesystem.node(number)
 
     def names(self, directory: int) -> dict[bytes, int]:
-        found = {}
+        found, room = {}, LARGEST_DIRECTORY
         for link in self.filesystem.links(directory):
             found[link.name] = link.number
-            if len(found) > MOST_NAMES:
+            room -= len(link.name) + NAME_BYTES
+            if room < 0:
                 raise FilesystemError("a directory has more names than are compared here")
         return found
 

@@ -145,12 +145,15 @@ class Groups:
     def __init__(self, disk: Disk, head: Superblock) -> None:
         self._disk, self._head = disk, head
         raw = np.frombuffer(self._descriptors(), np.uint8)
-        words = raw[: head.groups * head.descriptor_bytes].view("<u4").reshape(head.groups, -1).astype(np.int64)
-        blocks = words[:, 2]
-        unused, flags = words[:, 7] & 0xFFFF, words[:, 4] >> 16
+        words = raw[: head.groups * head.descriptor_bytes].view("<u4").reshape(head.groups, -1)
+
+        def column(number: int) -> Numbers:
+            return words[:, number].astype(np.int64)
+
+        blocks, flags, unused = column(2), column(4) >> 16, column(7) & 0xFFFF
         if head.descriptor_bytes > 32:  # noqa: PLR2004 - the length without the upper halves
-            blocks = blocks | words[:, 10] << 32
-            unused = unused | (words[:, 12] >> 16) << 16
+            blocks |= column(10) << 32
+            unused |= column(12) >> 16 << 16
         self.tables: Numbers = blocks * head.block_bytes
         self.used: Numbers = self._in_use(unused, flags)
         self._check(blocks)

@@ -17,8 +17,8 @@ from snapgui.images.filesystems.ext4_tables import CHUNK_BYTES, DIRECTORY, Mask,
 from snapgui.images.filesystems.filesystem import Disk, FilesystemError, Link, Numbers, read_exactly
 
 MOST_DIRECTORIES = 1_000_000
-MOST_BLOCKS = 4_000_000
-"""Blocks of directories that are looked through: 16 GiB, mostly, with 72 bytes of notes to each."""
+MOST_BLOCKS = 2_000_000
+"""Blocks of directories that are looked through: 8 GiB, mostly, with up to 72 bytes of notes to each."""
 _FILTER_BITS = 24
 _ABOVE_WORD = 3
 """Where the number of the directory above stands in the first block of a directory (``..``)."""

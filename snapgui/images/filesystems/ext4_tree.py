@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from snapgui.images.filesystems.filesystem import FilesystemError, Numbers
 
 EXTENT_MAGIC = 0xF30A
-MOST_EXTENTS = 4_000_000
-"""Of one file; 96 MiB of numbers. A file of 16 TiB has as many if none of its blocks of 4 KiB lie together."""
+MOST_EXTENTS = 1_500_000
+"""Of one file; 36 MiB of numbers, and some times as much while they are checked."""
 DEEPEST_TREE = 5
 WRITTEN_MOST = 0x8000
 """Extents with a larger length are reserved, but not written yet: zeros."""
