@@ -1,6 +1,7 @@
-"""``snapgui diff``: what differs between two snapshots of a VM, or a snapshot and now."""
+"""``snapgui diff`` and ``cat``: what differs between two snapshots of a VM, or a snapshot and now; one file of it."""
 
 import argparse
+import sys
 import time
 from datetime import UTC, datetime
 
@@ -16,6 +17,7 @@ from snapgui.operations.compare_files import FilesystemDifference, compare_files
 from snapgui.operations.facts import read_facts
 from snapgui.operations.history import History
 from snapgui.operations.outcome import binary_size
+from snapgui.operations.read_file import read_file
 
 DONE = 0
 REPORT_INTERVAL_S = 0.2
@@ -60,6 +62,17 @@ def diff(options: argparse.Namespace, console: Console) -> int:
         history.close()
         console.done()
     console.result(record, "\n".join(lines))
+    return DONE
+
+
+def cat(options: argparse.Namespace, _console: Console) -> int:
+    """``snapgui cat VM@SNAPSHOT DISK-OR-PARTITION PATH``."""
+    with open_connection(options) as connection:
+        vm_uuid, snapshot = connection.find_with_snapshot(options.vm)
+        facts = read_facts(connection, vm_uuid)
+        for piece in read_file(connection, facts, snapshot, options.place, options.path):
+            sys.stdout.buffer.write(piece)
+    sys.stdout.flush()
     return DONE
 
 

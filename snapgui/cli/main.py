@@ -77,6 +77,7 @@ def _command(options: argparse.Namespace, interruption: Interruption) -> int:
         "flatten": commands.flatten,
         "leftovers": leftovers.leftovers,
         "diff": diff.diff,
+        "cat": diff.cat,
         "remove": commands.remove,
         "undo": commands.undo,
         "prune": commands.prune,
@@ -111,6 +112,7 @@ def parser() -> argparse.ArgumentParser:
     _add_doctor(verbs)
     _add_leftovers(verbs)
     _add_diff(verbs)
+    _add_cat(verbs)
     _add_undo(verbs)
     _add_prune(verbs)
     _add_demo(verbs)
@@ -261,6 +263,13 @@ def _add_diff(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     diff.add_argument("--content", action="store_true", help="read those blocks, and leave only what really differs")
     diff.add_argument("--json", action="store_true", help="print the result as JSON")
     diff.add_argument("--progress", choices=("auto", "plain", "json", "none"), default="auto")
+
+
+def _add_cat(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    cat = verbs.add_parser("cat", help="print a file as it was at a snapshot")
+    cat.add_argument("vm", metavar="VM[@SNAPSHOT]", help="name or UUID, and a snapshot")
+    cat.add_argument("place", metavar="DISK-OR-PARTITION", help="such as vda or vda1")
+    cat.add_argument("path", metavar="PATH", help="within the filesystem (ext2, ext3 or ext4)")
 
 
 def _add_undo(verbs: "argparse._SubParsersAction[_Parser]") -> None:

@@ -44,13 +44,14 @@ def snapgui(at: str | Access, *arguments: str) -> Said:
     """Run a command, in this process unless another user is to run it."""
     if isinstance(at, Access):
         return _by_another_user(at, *arguments) if at.home is not None else snapgui(at.uri, *arguments)
-    out, err = io.StringIO(), io.StringIO()
+    out, err = io.TextIOWrapper(io.BytesIO(), "utf-8", newline=""), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             status = main(["-c", at, *arguments])
         except SystemExit as ended:
             status = int(ended.code or 0)
-    return Said(status, out.getvalue(), err.getvalue())
+    out.seek(0)
+    return Said(status, out.read(), err.getvalue())
 
 
 def _by_another_user(access: Access, *arguments: str) -> Said:

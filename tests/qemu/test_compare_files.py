@@ -38,6 +38,13 @@ def test_what_a_running_guest_did(access: Access, guest: Machine) -> None:
         moved = next(change for change in changes.values() if change["change"] == "renamed")
         assert moved["path_before"].endswith("moved")
         assert moved["path"].endswith("etc/there")
+        conf = next(path for path in changes if path.endswith("etc/conf"))
+        for snapshot, wanted in (("a", "old\n"), ("b", "new\n")):
+            assert ok(access, "cat", f"{vm}@{snapshot}", "vda", conf).out == wanted
+        assert refused(access, "cat", f"{vm}@a", "vdq", conf) == "There is no disk or partition vdq; there are: vda."
+        assert refused(access, "cat", f"{vm}@a", "vda1", conf) == "There is no partition vda1."
+        assert refused(access, "cat", f"{vm}@a", "vda", "/../nothing") == "There is no file /../nothing."
+        assert refused(access, "cat", f"{vm}@a", "vda", "/") == "/ is no file with content."
         assert result(access, "diff", vm, "a", "a", "--files")["files"][name]["changes"] == []
         assert refused(access, "diff", vm, "b", "--files").startswith(f"{vm} runs, and writes into what would be read.")
     finally:
