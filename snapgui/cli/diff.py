@@ -11,10 +11,10 @@ from snapgui.cli.records import utc
 from snapgui.images.difference import Difference
 from snapgui.images.filesystems.changes import Change, FileChange, FileFacts
 from snapgui.model.difference import ConfigurationDifference
-from snapgui.operations.compare_blocks import BlockDifference, compare_blocks, snapshot_of
+from snapgui.operations.compare_blocks import BlockDifference, compare_blocks
 from snapgui.operations.compare_configuration import configurations
 from snapgui.operations.compare_files import FilesystemDifference, compare_files
-from snapgui.operations.facts import read_facts
+from snapgui.operations.facts import read_facts, snapshot_of
 from snapgui.operations.history import History
 from snapgui.operations.outcome import binary_size
 from snapgui.operations.read_file import read_file

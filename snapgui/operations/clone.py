@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from snapgui.hypervisor.clone_xml import new_mac
-from snapgui.model.errors import Gone, Refused
+from snapgui.model.errors import Refused
 from snapgui.model.plan import Finding, Operation, Plan, Road, Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.records import Disk, ImageCopy, Kind, KindWish, MemoryWish, NewVm, Place, Snapshot
@@ -19,7 +19,7 @@ from snapgui.operations.choice import choose
 from snapgui.operations.clone_define import define_step
 from snapgui.operations.clone_findings import clone_findings
 from snapgui.operations.doctor import blocker, take_findings
-from snapgui.operations.facts import Facts
+from snapgui.operations.facts import Facts, snapshot_of
 from snapgui.operations.file_names import harmless
 from snapgui.operations.new_files import FreeNames
 from snapgui.operations.surroundings import Surroundings
@@ -49,12 +49,7 @@ class CloneRequest:
 
 def plan(facts: Facts, around: Surroundings, request: CloneRequest) -> Plan:
     """Return what cloning means here; raise Refused or Gone for a name or snapshot that cannot be."""
-    snapshot = None
-    if request.snapshot is not None:
-        snapshot = facts.tree.snapshots.get(request.snapshot)
-        if snapshot is None:
-            missing = QT_TRANSLATE_NOOP("errors", "There is no snapshot “{name}” of {vm}.")
-            raise Gone(missing.format(name=request.snapshot, vm=facts.vm.name))
+    snapshot = None if request.snapshot is None else snapshot_of(facts, request.snapshot)
     name = _check_name(request.name or propose(facts.vm.name, around.names), around.names)
     why_not = _why_not_linked(facts, around, request, snapshot)
     full = request.full if request.full is not None else why_not is not None

@@ -18,10 +18,10 @@ from snapgui.images.layers import Layers
 from snapgui.images.partitions import Partition, partitions
 from snapgui.images.qcow2 import ImageError
 from snapgui.images.writer import WriteCancelled
-from snapgui.model.errors import Broken, Cancelled, Gone, Refused
+from snapgui.model.errors import Broken, Cancelled, Refused
 from snapgui.model.records import Disk, Place, Snapshot
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
-from snapgui.operations.facts import Facts
+from snapgui.operations.facts import Facts, snapshot_of
 from snapgui.operations.history import History
 from snapgui.operations.image_access import layers_of
 from snapgui.operations.standing_still import standing_still
@@ -148,15 +148,6 @@ def states_of(connection: Connection, facts: Facts, snapshot: str | None) -> dic
             if disk.writable and disk.source
         }
     return dict(_of_snapshot(connection, snapshot_of(facts, snapshot)))
-
-
-def snapshot_of(facts: Facts, name: str) -> Snapshot:
-    """Return the snapshot of that name; raise Gone where there is none."""
-    found = facts.tree.snapshots.get(name)
-    if found is None:
-        missing = QT_TRANSLATE_NOOP("errors", "There is no snapshot “{name}” of {vm}.")
-        raise Gone(missing.format(name=name, vm=facts.vm.name))
-    return found
 
 
 def _of_snapshot(connection: Connection, snapshot: Snapshot) -> Iterator[tuple[str, DiskState]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from snapgui.hypervisor import files, snapshots
-from snapgui.model.errors import Gone, Refused
+from snapgui.model.errors import Refused
 from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.records import DiskRequest, Kind, Place, Snapshot
@@ -12,7 +12,7 @@ from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations import thumbnails
 from snapgui.operations.dangers import base_findings, delete_findings, own_delete_findings
 from snapgui.operations.doctor import refuse
-from snapgui.operations.facts import Facts, read_facts
+from snapgui.operations.facts import Facts, read_facts, snapshot_of
 from snapgui.operations.meter import Meter
 from snapgui.operations.outcome import binary_size
 from snapgui.operations.task import Task
@@ -52,9 +52,7 @@ def plan(facts: Facts, request: DeleteRequest) -> Plan:
 
 def _chosen(facts: Facts, request: DeleteRequest) -> tuple[str, ...]:
     for name in request.names:
-        if name not in facts.tree:
-            missing = QT_TRANSLATE_NOOP("errors", "There is no snapshot “{name}” of {vm}.")
-            raise Gone(missing.format(name=name, vm=facts.vm.name))
+        snapshot_of(facts, name)
     wanted = {} if request.children_only else dict.fromkeys(request.names)
     if request.with_children or request.children_only:
         wanted |= dict.fromkeys(child for name in request.names for child in facts.tree.descendants(name))

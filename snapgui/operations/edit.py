@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from snapgui.hypervisor import snapshots
 from snapgui.model import names
-from snapgui.model.errors import Broken, Gone, Refused
+from snapgui.model.errors import Broken, Refused
 from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.text import QT_TRANSLATE_NOOP
-from snapgui.operations.facts import Facts
+from snapgui.operations.facts import Facts, snapshot_of
 from snapgui.operations.task import Task
 
 
@@ -23,10 +23,7 @@ class EditRequest:
 
 def plan(facts: Facts, request: EditRequest) -> Plan:
     """Return the one step; raise Gone or Refused for a snapshot or text that cannot be."""
-    snapshot = facts.tree.snapshots.get(request.name)
-    if snapshot is None:
-        missing = QT_TRANSLATE_NOOP("errors", "There is no snapshot “{name}” of {vm}.")
-        raise Gone(missing.format(name=request.name, vm=facts.vm.name))
+    snapshot = snapshot_of(facts, request.name)
     title = None if request.title is None else names.check_title(request.title)
     description = None if request.description is None else names.check_description(request.description)
     what = QT_TRANSLATE_NOOP("plan", "Edit “{name}”").format(name=snapshot.label)

@@ -9,6 +9,7 @@ from snapgui.hypervisor import files, inventory, snapshots, space, statistics
 from snapgui.hypervisor.connection import Connection
 from snapgui.images import qcow2
 from snapgui.images.memory import memory_format
+from snapgui.model.errors import Gone
 from snapgui.model.records import (
     Capabilities,
     Directory,
@@ -22,6 +23,7 @@ from snapgui.model.records import (
     Vm,
     VmState,
 )
+from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.model.tree import SnapshotTree
 from snapgui.operations.bases import Known, canonical, chain, images_of_others, same_file
 from snapgui.operations.image_access import open_image
@@ -96,6 +98,15 @@ def read_facts(connection: Connection, vm_uuid: str) -> Facts:
         block_jobs=statistics.block_jobs(connection, vm_uuid, machine) if vm.state.active else (),
         agent=vm.state.active and inventory.agent_connected(connection, vm_uuid),
     )
+
+
+def snapshot_of(facts: Facts, name: str) -> Snapshot:
+    """Return the snapshot of that name; raise Gone where there is none."""
+    found = facts.tree.snapshots.get(name)
+    if found is None:
+        missing = QT_TRANSLATE_NOOP("errors", "There is no snapshot “{name}” of {vm}.")
+        raise Gone(missing.format(name=name, vm=facts.vm.name))
+    return found
 
 
 def _chains(connection: Connection, machine: Machine, tree: SnapshotTree) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -8,7 +8,7 @@ from functools import partial
 from snapgui.hypervisor import files, inventory, snapshots
 from snapgui.hypervisor.domain_xml import read_machine
 from snapgui.model import names
-from snapgui.model.errors import Broken, Gone, Refused, SnapguiError
+from snapgui.model.errors import Broken, Refused, SnapguiError
 from snapgui.model.plan import Finding, Operation, Plan, Severity, Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.records import Kind, Machine, Place, Snapshot, Then, VmState
@@ -16,7 +16,7 @@ from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.choice import choose
 from snapgui.operations.dangers import TRANSIENT_OFF, revert_findings
 from snapgui.operations.doctor import blocker, own_base_findings, refuse, take_findings
-from snapgui.operations.facts import Facts, read_facts
+from snapgui.operations.facts import Facts, read_facts, snapshot_of
 from snapgui.operations.meter import Meter
 from snapgui.operations.take import take_step
 from snapgui.operations.task import Task
@@ -40,10 +40,7 @@ class RevertRequest:
 
 def plan(facts: Facts, request: RevertRequest) -> Plan:
     """Return what going back means here: a safety snapshot where something would be lost, then the revert."""
-    snapshot = facts.tree.snapshots.get(request.name)
-    if snapshot is None:
-        missing = QT_TRANSLATE_NOOP("errors", "There is no snapshot “{name}” of {vm}.")
-        raise Gone(missing.format(name=request.name, vm=facts.vm.name))
+    snapshot = snapshot_of(facts, request.name)
     if request.reset_nvram and "uefi" not in {facts.machine.firmware, snapshot.machine.firmware}:
         text = QT_TRANSLATE_NOOP("errors", "{vm} does not start by UEFI firmware: it has no variables to reset.")
         raise Refused(text.format(vm=facts.vm.name))
