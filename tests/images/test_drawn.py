@@ -7,7 +7,7 @@ import pytest
 
 from snapgui.images.layers import Layers, layer
 from snapgui.images.source import LocalFile
-from snapgui.operations.compare_blocks import BlockDifference, DiskState, Drawn, _Pair
+from snapgui.operations.compare_blocks import BlockDifference, DiskState, Drawn, Pair
 from tests.unit.test_partitions import CAPACITY, PROTECTIVE, boot_record, disk
 
 OLD = disk((0, boot_record((0x83, 2048, 2048))))
@@ -22,7 +22,7 @@ def drawn(directory: Path, before: bytes, after: bytes, *, live: bool = False) -
             path = directory / name
             path.write_bytes(content)
             views.append(Layers([layer(stack.enter_context(LocalFile(path)), "raw", identity=name)]))
-        return _Pair(DiskState("vda", "", "raw", live=live), *views).drawn(None, None)
+        return Pair(DiskState("vda", "", "raw", live=live), *views).drawn(None, None)
 
 
 @pytest.mark.parametrize(
