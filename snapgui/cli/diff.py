@@ -9,8 +9,8 @@ from snapgui.cli.commands import open_connection
 from snapgui.cli.output import Console
 from snapgui.cli.records import utc
 from snapgui.images.difference import Difference
-from snapgui.images.filesystems.changes import Change, FileChange, FileFacts
-from snapgui.model.difference import ConfigurationDifference
+from snapgui.images.filesystems.changes import FileChange, FileFacts
+from snapgui.model.difference import Change, ConfigurationDifference
 from snapgui.operations.compare_blocks import BlockDifference, compare_blocks
 from snapgui.operations.compare_configuration import configurations
 from snapgui.operations.compare_files import FilesystemDifference, compare_files

@@ -13,14 +13,13 @@ from snapgui.hypervisor.domain_xml import images_below, read_machine
 from snapgui.hypervisor.statistics import is_local
 from snapgui.images.qcow2 import ImageError, file_meant, read_head
 from snapgui.model.errors import Gone, SnapguiError
+from snapgui.model.lineage import DEEPEST
 from snapgui.model.records import Lent, Place, Vm
 from snapgui.model.tree import SnapshotTree
 from snapgui.operations.image_access import open_image, readable
 
 Known = dict[str, tuple[str, str]]
 """What is recorded in an image: its base and the format of that. A directory that was looked through is in it, too."""
-DEEPEST = 200
-"""Images in one chain; more is a cycle."""
 ATTEMPTS, ATTEMPT_S = 3, 0.2
 _NO_IMAGES = ("/dev/", "/proc/", "/sys/")
 

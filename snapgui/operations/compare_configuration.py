@@ -9,9 +9,10 @@ from snapgui.images import qcow2
 from snapgui.images.qcow2 import ImageError
 from snapgui.model.difference import ConfigurationDifference
 from snapgui.model.errors import SnapguiError
+from snapgui.model.lineage import DEEPEST
 from snapgui.model.tree import SnapshotTree
 from snapgui.operations.bases import canonical
-from snapgui.operations.image_access import DEEPEST, base_of, open_image
+from snapgui.operations.image_access import base_of, open_image
 
 
 def configurations(

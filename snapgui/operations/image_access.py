@@ -14,9 +14,7 @@ from snapgui.images.qcow2 import ImageError, read_head
 from snapgui.images.sink import LocalSink
 from snapgui.images.source import ByteSource, LocalFile
 from snapgui.images.writer import Sink
-
-DEEPEST = 200
-"""Images in one chain; more is a cycle."""
+from snapgui.model.lineage import DEEPEST
 
 
 def open_image(connection: Connection, path: str) -> ByteSource | None:

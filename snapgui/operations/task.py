@@ -84,6 +84,7 @@ class Task:
                 fraction=share,
                 bytes_done=done or None,
                 bytes_total=total or None,
+                guest_paused_s=self.paused_s,
                 elapsed_s=self.elapsed_s,
                 cancellable=step.cancellable,
                 phases=step.phases,
@@ -93,15 +94,4 @@ class Task:
 
     def report_phase(self, step: Step, phase: Phase) -> None:
         """Report that a phase began about which there are no numbers."""
-        self.report(
-            Progress(
-                step=self.position,
-                of=len(self.plan.steps),
-                phase=phase,
-                text=step.text,
-                guest_paused_s=self.paused_s,
-                elapsed_s=self.elapsed_s,
-                cancellable=step.cancellable,
-                phases=step.phases,
-            )
-        )
+        self.report_share(step, None, phase=phase)

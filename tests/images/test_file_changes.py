@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from snapgui.images.filesystems.changes import Aspect, Change, FileChange
+from snapgui.images.filesystems.changes import Aspect, FileChange
 from snapgui.images.filesystems.compare import compare
 from snapgui.images.filesystems.filesystem import Disk, FileSystem, FilesystemError
 from snapgui.images.filesystems.opening import open_filesystem
@@ -16,6 +16,7 @@ from snapgui.images.filesystems.ranges import Ranges
 from snapgui.images.filesystems.section import Section
 from snapgui.images.layers import Layers, layer
 from snapgui.images.source import LocalFile
+from snapgui.model.difference import Change
 from tests.images import ext, qemu
 from tests.images.ext import MIB, Facts, Memory
 

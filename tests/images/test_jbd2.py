@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snapgui.images.filesystems.changes import Change
 from snapgui.images.filesystems.compare import compare
 from snapgui.images.filesystems.filesystem import FilesystemError, lookup
 from snapgui.images.filesystems.opening import open_filesystem
+from snapgui.model.difference import Change
 from tests.images import ext
 from tests.images.ext import MIB, Memory
 

@@ -4,16 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from snapgui.images.filesystems.filesystem import Kind, Node
-
-
-class Change(Enum):
-    """What became of a path. The values are those of ``diff --json``."""
-
-    ADDED = "added"
-    REMOVED = "removed"
-    CHANGED = "changed"
-    METADATA = "metadata"
-    RENAMED = "renamed"
+from snapgui.model.difference import Change
 
 
 class Aspect(Enum):

@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
-from snapgui.images.filesystems.changes import SUBSTANCE, Aspect, Change, FileChange, facts
+from snapgui.images.filesystems.changes import SUBSTANCE, Aspect, FileChange, facts
 from snapgui.images.filesystems.content import same_content
 from snapgui.images.filesystems.filesystem import FileSystem, FilesystemError, Kind, Node, enter
 from snapgui.images.filesystems.ranges import Ranges
+from snapgui.model.difference import Change
 
 LARGEST_DIRECTORY, NAME_BYTES = 100 * 2**20, 170
 """Bytes of names in one directory that may differ, and what each takes beside itself; both views of it are held."""
