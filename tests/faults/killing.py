@@ -1,4 +1,7 @@
-"""Run the command line in a process that kills itself, as by kill -9, at a given moment of its work."""
+"""Run the command line in a process that kills itself, as by kill -9, at a given moment of its work.
+
+``killing.py UID MOMENT ARGUMENTS…``; an empty UID is whoever runs it.
+"""
 
 import contextlib
 import os
@@ -16,6 +19,7 @@ from snapgui.model.plan import Verb
 from snapgui.model.progress import Phase, Progress
 from snapgui.model.records import Disk
 from snapgui.operations import history, pipeline
+from tests.stacks.ordinary import become
 from tests.stacks.privileges import as_root
 
 
@@ -122,5 +126,8 @@ def after_define() -> None:
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
-    sys.exit(main(sys.argv[2:]))
+    who, moment, *arguments = sys.argv[1:]
+    if who:
+        become(int(who))
+    globals()[moment]()
+    sys.exit(main(arguments))

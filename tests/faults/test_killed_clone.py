@@ -23,8 +23,10 @@ from snapgui.operations.pipeline import run
 from tests.faults import killing
 from tests.qemu.commands import ok, result, wait_until
 from tests.qemu.images import write_pattern
+from tests.stacks.access import ORDINARY, PROGRAM, access_to
 from tests.stacks.machines import Machine
 from tests.stacks.privileges import as_root
+from tests.stacks.stacks import Stack
 
 LARGE = "write -P 7 0 256M"
 """Enough that a copy takes a while; the guest's file system is lost by it."""
@@ -32,7 +34,7 @@ LARGE = "write -P 7 0 256M"
 
 def killed(machine: Machine, moment: str, *arguments: str) -> None:
     """Clone in a process that kills itself at a moment that tests/faults/killing.py knows."""
-    command = [sys.executable, str(Path(killing.__file__)), moment, "-c", machine.uri, "clone", *arguments]
+    command = [sys.executable, str(Path(killing.__file__)), "", moment, "-c", machine.uri, "clone", *arguments]
     root = str(Path(__file__).parents[2])
     died = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=60, env=os.environ | {"PYTHONPATH": root}
@@ -150,6 +152,24 @@ def test_of_another_machine(idle_guest: Machine) -> None:
     assert there(idle_guest) == files
     assert set(idle_guest.connection.listStoragePools()) == pools
     assert leftovers(elsewhere) == []
+
+
+@pytest.mark.parametrize("way", ["user", "remote"])
+def test_by_who_cannot_see_the_images(stack: Stack, idle_guest: Machine, user_home: Path, way: str) -> None:
+    access = access_to(stack, way, user_home)
+    files = there(idle_guest)
+    plain = access.command("clone", idle_guest.name, f"x-{way}", "--full")
+    place = plain.index(str(PROGRAM))
+    command = [*plain[:place], str(Path(killing.__file__)), str(ORDINARY), "before_define", *plain[place + 2 :]]
+    died = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    (made,) = set(there(idle_guest)) - set(files)
+    (leftover,) = result(access, "leftovers")["leftovers"]
+    assert [file["path"] for file in leftover["files"]] == [made]
+    assert result(access, "leftovers", "--remove") == {"removed": [made]}
+    assert there(idle_guest) == files
+    assert result(access, "leftovers")["leftovers"] == []
+    assert idle_guest.connection.listStoragePools() == []
 
 
 def test_linked(idle_guest: Machine) -> None:

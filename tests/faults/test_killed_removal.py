@@ -13,7 +13,7 @@ from tests.stacks.machines import Machine
 
 def test_files_of_a_vm_that_is_gone_are_named(idle_guest: Machine) -> None:
     ok(idle_guest.uri, "take", idle_guest.name, "one", "--kind", "external")
-    command = [sys.executable, str(Path(killing.__file__)), "between_files", "-c", idle_guest.uri]
+    command = [sys.executable, str(Path(killing.__file__)), "", "between_files", "-c", idle_guest.uri]
     died = subprocess.run(
         [*command, "remove", idle_guest.name, "--with-storage"],
         capture_output=True, text=True, check=False, timeout=120,

@@ -175,10 +175,11 @@ def test_after_flattening_it_goes_through_and_the_clones_read_the_same(stack: St
     assert family.contents() == seen
 
 
-def test_an_ordinary_user_is_told_the_same(stack: Stack, family: Family, user_home: Path) -> None:
+@pytest.mark.parametrize("way", ["user", "remote"])
+def test_who_cannot_see_the_images_is_told_the_same(stack: Stack, family: Family, user_home: Path, way: str) -> None:
     """By libvirt's own look into a directory that nobody made a pool of."""
     machine = family.machine
-    vm, access = machine.name, access_to(stack, "user", user_home)
+    vm, access = machine.name, access_to(stack, way, user_home)
     seen = family.contents()
     for path in machine.directory.iterdir():
         path.chmod(0o600)
