@@ -13,8 +13,9 @@ from snapgui.images.filesystems.changes import FileChange, FileFacts
 from snapgui.model.difference import Change, ConfigurationDifference
 from snapgui.operations.compare_blocks import BlockDifference, compare_blocks
 from snapgui.operations.compare_configuration import configurations
-from snapgui.operations.compare_files import FilesystemDifference, compare_files
+from snapgui.operations.compare_files import compare_files
 from snapgui.operations.facts import read_facts, snapshot_of
+from snapgui.operations.file_news import FileCollection, FileNews, FilesRead, FilesystemDifference
 from snapgui.operations.history import History
 from snapgui.operations.outcome import binary_size
 from snapgui.operations.read_file import read_file
@@ -40,7 +41,7 @@ def diff(options: argparse.Namespace, console: Console) -> int:
                 config = configurations(connection, facts.vm.uuid, options.before, options.after)
                 record["config"] = config_record(config)
                 lines += config_lines(config)
-            if everything or options.blocks or options.content:
+            if everything or options.blocks or (options.content and not options.files):
                 blocks = compare_blocks(
                     connection,
                     facts,
@@ -54,10 +55,18 @@ def diff(options: argparse.Namespace, console: Console) -> int:
                 record["blocks"] = blocks_record(blocks)
                 lines += block_lines(blocks)
             if options.files:
-                cancel = console.interruption.cancel
-                files = compare_files(connection, facts, options.before, options.after, cancel)
-                record["files"] = files_record(files)
-                lines += file_lines(files)
+                files = _Files(console)
+                compare_files(
+                    connection,
+                    facts,
+                    options.before,
+                    options.after,
+                    files,
+                    content=options.content,
+                    cancel=console.interruption.cancel,
+                )
+                record["files"] = files_record(files.found.by_place())
+                lines += file_lines(files.found.by_place())
     finally:
         history.close()
         console.done()
@@ -84,9 +93,22 @@ class _Reports:
         self._told = 0.0
 
     def __call__(self, target: str, done: int, total: int) -> None:
-        if time.monotonic() - self._told >= REPORT_INTERVAL_S or done == total:
+        if time.monotonic() - self._told >= REPORT_INTERVAL_S or 0 < total == done:
             self._told = time.monotonic()
             self._console.reading(target, done, total)
+
+
+class _Files:
+    """Collects what is told of files, and says how much of their content has been read."""
+
+    def __init__(self, console: Console) -> None:
+        self.found = FileCollection()
+        self._report = _Reports(console)
+
+    def __call__(self, news: FileNews) -> None:
+        self.found(news)
+        if isinstance(news, FilesRead):
+            self._report(news.place, news.done, 0)
 
 
 def config_record(config: ConfigurationDifference) -> list[dict[str, object]]:
@@ -153,6 +175,8 @@ def _file_record(change: FileChange) -> dict[str, object]:
     record: dict[str, object] = {"path": change.path, "change": change.change.value}
     if change.path_before is not None:
         record["path_before"] = change.path_before
+    if change.aspects:
+        record["aspects"] = sorted(aspect.value for aspect in change.aspects)
     return record | {"before": _facts_record(change.before), "after": _facts_record(change.after)}
 
 
@@ -181,10 +205,12 @@ def file_lines(files: dict[str, FilesystemDifference]) -> list[str]:
     """Return what became of the files for people."""
     lines = []
     for name, found in files.items():
-        if found.problem:
+        if found.filesystem:
+            lines.append(f"{name}: {found.filesystem}, {len(found.changes)} differences")
+        if found.problem and not found.filesystem:
             lines.append(f"{name}: its files cannot be compared: {found.problem}")
-            continue
-        lines.append(f"{name}: {found.filesystem}, {len(found.changes)} differences")
+        elif found.problem:
+            lines.append(f"  not all of them: {found.problem}")
         lines += [f"  {remark}" for remark in found.remarks]
         lines += [_file_line(change) for change in sorted(found.changes, key=lambda change: change.path)]
     return lines

@@ -259,8 +259,10 @@ def _add_diff(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     diff.add_argument("after", metavar="B", nargs="?", help="another one (default: the current state)")
     diff.add_argument("--config", action="store_true", help="the configuration (default: everything)")
     diff.add_argument("--blocks", action="store_true", help="which blocks of the disks may differ, from metadata alone")
-    diff.add_argument("--files", action="store_true", help="the files (of ext2, ext3 and ext4)")
-    diff.add_argument("--content", action="store_true", help="read those blocks, and leave only what really differs")
+    diff.add_argument("--files", action="store_true", help="the files, by partition and filesystem")
+    diff.add_argument(
+        "--content", action="store_true", help="read the content: only blocks that really differ; with --files, hashes"
+    )
     diff.add_argument("--json", action="store_true", help="print the result as JSON")
     diff.add_argument("--progress", choices=("auto", "plain", "json", "none"), default="auto")
 

@@ -66,9 +66,9 @@ class Console:
             self._show(progress)
 
     def reading(self, target: str, done: int, total: int) -> None:
-        """Show how many bytes of a disk have been read."""
+        """Show how many bytes of a disk have been read; ``total`` is 0 where nobody knows how many it will be."""
         text = QT_TRANSLATE_NOOP("progress", "Read {target}").format(target=target)
-        share = done / total if total else 1.0
+        share = done / total if total else None
         self.progress(
             Progress(1, 1, Phase.CHECK, text, fraction=share, bytes_done=done, bytes_total=total, cancellable=True)
         )

@@ -4,105 +4,150 @@ Only what snapshots froze, or what a VM that is off has, can be read: a running 
 """
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from snapgui.hypervisor.connection import Connection
-from snapgui.images.difference import Extents
 from snapgui.images.filesystems.changes import FileChange
 from snapgui.images.filesystems.compare import compare
-from snapgui.images.filesystems.filesystem import FilesystemError
+from snapgui.images.filesystems.filesystem import FileSystem, FilesystemError
 from snapgui.images.filesystems.opening import open_filesystem
-from snapgui.images.filesystems.ranges import Ranges
-from snapgui.images.filesystems.section import Section
-from snapgui.images.partitions import Partition, partitions
+from snapgui.images.filesystems.section import Readable
 from snapgui.images.qcow2 import ImageError
 from snapgui.model.errors import Cancelled, Refused
-from snapgui.model.text import QT_TRANSLATE_NOOP, Text
+from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations.compare_blocks import Pair, broken, opened_pairs, states_of, why_no_content
 from snapgui.operations.facts import Facts
+from snapgui.operations.file_hashes import Hashes
+from snapgui.operations.file_news import FilesDiffer, FilesystemDone, FilesystemFound, Tell
+from snapgui.operations.file_places import DiskPair, FilePlace, places_of
 
-
-@dataclass(frozen=True, slots=True)
-class FilesystemDifference:
-    """What became of the files of one filesystem. ``unclean``: changes of the last seconds may be missing.
-
-    ``problem`` says why its files could not be compared; then there are no changes.
-    """
-
-    filesystem: str = ""
-    unclean: bool = False
-    remarks: tuple[Text, ...] = ()
-    changes: tuple[FileChange, ...] = ()
-    problem: str = ""
+MOST_CHANGES = 2**20
+"""Of one filesystem that are told; each takes some 600 bytes."""
+BATCH, BATCH_S = 1000, 0.1
+"""Changes are told together, but not later than this."""
+Item = TypeVar("Item")
 
 
 def compare_files(
-    connection: Connection, facts: Facts, before: str, after: str | None, cancel: threading.Event | None = None
-) -> dict[str, FilesystemDifference]:
-    """Return the difference by partition (``vda1``), or by disk where that has none.
+    connection: Connection,
+    facts: Facts,
+    before: str,
+    after: str | None,
+    tell: Tell,
+    *,
+    content: bool = False,
+    cancel: threading.Event | None = None,
+) -> None:
+    """Tell what differs, place by place, while it is found. ``content``: with the SHA-256 of each file.
 
     Raises Gone, Cancelled, Broken where an image cannot be read, and Refused for the current state of a running VM.
     """
     one, other = states_of(connection, facts, before), states_of(connection, facts, after)
     if (why := why_no_content(facts, after)) is not None:
         raise Refused(why)
-    found: dict[str, FilesystemDifference] = {}
+    cancel = cancel or threading.Event()
     with opened_pairs(connection, one, other) as pairs:
+        for place in _places(pairs, cancel):
+            _compare_place(place, tell, content=content)
         for pair in pairs:
-            changed = pair.compared(content=False, report=_nobody, cancel=cancel).extents
-            for name, start, length in _places(pair):
-                if cancel is not None and cancel.is_set():
-                    raise Cancelled(QT_TRANSLATE_NOOP("errors", "Cancelled."))
-                found[name] = _compared(pair, changed, start, length)
             with broken(pair.state.target):
                 pair.refuse_changed()
-    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Interruptible:
+    """A disk that stops a long reading when the user has called it off."""
+
+    disk: Readable
+    cancel: threading.Event
+
+    @property
+    def virtual_bytes(self) -> int:
+        return self.disk.virtual_bytes
+
+    def read(self, start: int, length: int) -> bytes:
+        if self.cancel.is_set():
+            raise Cancelled(QT_TRANSLATE_NOOP("errors", "Cancelled."))
+        return self.disk.read(start, length)
+
+
+def _places(pairs: Iterable[Pair], cancel: threading.Event) -> Iterator[FilePlace]:
+    for pair in pairs:
+        changed = pair.compared(content=False, report=_nobody, cancel=cancel).extents
+        views = [_Interruptible(view, cancel) for view in (pair.before, pair.after)]
+        yield from places_of(DiskPair(pair.state.target, views[0], views[1], changed))
 
 
 def _nobody(_target: str, _done: int, _total: int) -> None:
     """Report to nobody."""
 
 
-def _places(pair: Pair) -> Iterator[tuple[str, int, int | None]]:
-    """Yield (name, start, length) of each partition; a disk without any is one place."""
-    target = pair.state.target
-    listed = [_partitions(pair, later=later) for later in (True, False)]
-    known: dict[int, Partition] = {}
-    for each in (*listed[0], *listed[1]):
-        known.setdefault(each.number, each)
-    if not known:
-        yield target, 0, None
-    for number, each in sorted(known.items()):
-        yield f"{target}{number}", each.start, each.length
-
-
-def _partitions(pair: Pair, *, later: bool) -> tuple[Partition, ...]:
-    view = pair.after if later else pair.before
+def _compare_place(place: FilePlace, tell: Tell, *, content: bool) -> None:
+    problem = ""
     try:
-        return partitions(view.read, view.virtual_bytes)
-    except (ImageError, OSError):
-        return ()
-
-
-def _compared(pair: Pair, changed: Extents, start: int, length: int | None) -> FilesystemDifference:
-    try:
-        views = [open_filesystem(Section(view, start, length)) for view in (pair.before, pair.after)]
-        size = Section(pair.after, start, length).size
-        changes = tuple(compare(views[0], views[1], _within(changed, start, size)))
+        before, after = _opened(place)
+        tell(_head(place.name, before, after))
+        changes = _bounded(compare(before, after, place.changed))
+        if content:
+            changes = Hashes(place.name, before, after, tell).added(changes)
+        for batch in _batches(changes):
+            tell(FilesDiffer(place.name, batch))
     except (FilesystemError, ImageError, OSError) as error:
-        return FilesystemDifference(problem=str(error))
-    return FilesystemDifference(
-        views[1].name,
-        any(view.unclean for view in views),
-        tuple(dict.fromkeys(remark for view in views for remark in view.remarks)),
-        changes,
+        problem = str(error)
+    tell(FilesystemDone(place.name, problem))
+
+
+def _opened(place: FilePlace) -> tuple[FileSystem, FileSystem]:
+    """Return both views. Raises FilesystemError that says in which one something is wrong, if not in both."""
+    if place.before is None or place.after is None:
+        raise FilesystemError("the partition is only there " + ("before" if place.after is None else "after"))
+    problems: dict[str, str] = {}
+    found: list[FileSystem] = []
+    for when, section in (("before", place.before), ("after", place.after)):
+        try:
+            found.append(open_filesystem(section))
+        except (FilesystemError, ImageError, OSError) as error:
+            problems[when] = str(error)
+    if not problems:
+        return found[0], found[1]
+    if len(problems) == 2 and problems["before"] == problems["after"]:  # noqa: PLR2004
+        raise FilesystemError(problems["before"])
+    raise FilesystemError("; ".join(f"{when}: {problem}" for when, problem in problems.items()))
+
+
+def _head(place: str, before: FileSystem, after: FileSystem) -> FilesystemFound:
+    return FilesystemFound(
+        place,
+        after.name,
+        after.label or before.label,
+        before.unclean or after.unclean,
+        tuple(dict.fromkeys((*before.remarks, *after.remarks))),
     )
 
 
-def _within(changed: Extents, start: int, size: int) -> Ranges:
-    """Return what may differ as places of a partition."""
-    first, last = changed[:, 0] - start, changed[:, 0] + changed[:, 1] - start
-    pairs = changed.copy()
-    pairs[:, 0], pairs[:, 1] = first.clip(0, size), last.clip(0, size)
-    return Ranges(pairs[pairs[:, 0] < pairs[:, 1]])
+def _bounded(changes: Iterable[FileChange]) -> Iterator[FileChange]:
+    for count, change in enumerate(changes):
+        if count >= MOST_CHANGES:
+            raise FilesystemError(f"more than {MOST_CHANGES:,} files differ; the others are not told")
+        yield change
+
+
+def _batches(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
+    """Yield items together, as many as come in a moment. What came before an error is yielded before it is raised."""
+    waiting: list[Item] = []
+    began = time.monotonic()
+    try:
+        for item in items:
+            waiting.append(item)
+            if len(waiting) >= BATCH or time.monotonic() - began > BATCH_S:
+                yield tuple(waiting)
+                waiting, began = [], time.monotonic()
+    except (FilesystemError, ImageError, OSError):
+        if waiting:
+            yield tuple(waiting)
+        raise
+    if waiting:
+        yield tuple(waiting)
