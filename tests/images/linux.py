@@ -24,6 +24,8 @@ METAPACKAGES = (*KERNEL_PACKAGES, "linux-image-6.12-amd64")
 """The last is for Debian 12, whose own kernel lacks ntfs3."""
 TIMEOUT_S = 240.0
 BOOT_MODULES = ("virtio_pci", "virtio_blk")
+WHERE_THERE = ("crc32c_generic",)
+"""Newer kernels ask for it by what it does, where no dependency leads."""
 ARGUMENTS = (
     "quiet loglevel=4 console=ttyS0 mitigations=off noreplace-smp no_timer_check tsc=reliable random.trust_cpu=on "
     "cryptomgr.notests audit=0 panic=-1 panic_on_oops=1"
@@ -36,8 +38,10 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs run /run
 mount -t tmpfs tmp /tmp
-while read -r module; do insmod "/lib/order/$module.ko" || echo "$module is not loaded"; done </lib/order/list
 stty -F /dev/ttyS1 raw -echo
+while read -r module; do
+    insmod "/lib/order/$module.ko" || echo "echo $module is not loaded; exit 1" >/script
+done </lib/order/list
 for disk in {disks}; do
     while ! [ -b "/dev/$disk" ]; do usleep 50000; done
 done
@@ -78,7 +82,7 @@ def run_in_linux(
             disks=" ".join(_names(disks)), end=_END.replace("\x1e", "\\036"), afterwards=_WAIT if kill else _OFF
         )
         contents = {"/init": init.encode(), "/script": script.encode(), **(files or {})}
-        _pack(initramfs, found, (*BOOT_MODULES, *modules), programs, contents)
+        _pack(initramfs, found, (*WHERE_THERE, *BOOT_MODULES, *modules), programs, contents)
         command = _command(found.kernel, initramfs, console, disks, memory_mib)
         return _watched(command, console, time.monotonic() + timeout_s, kill=kill)
 
