@@ -33,9 +33,8 @@ lvm pvcreate -q --config "$config" /dev/vda /dev/vdb
 lvm vgcreate -q --config "$config" -s 1m group /dev/vda /dev/vdb
 lvm lvcreate -q --config "$config" -y -Wn -L 8m -n root group
 lvm lvcreate -q --config "$config" -y -Wn -L 12m -i 2 -I 64k -n striped group
-lvm lvextend -q --config "$config" -L 40m group/root
+lvm lvextend -q --config "$config" -L 50m group/root
 lvm lvcreate -q --config "$config" -y -Wn -l 100%FREE -n rest-1.x group
-mknod=$(lvm vgmknodes -q --config "$config" 2>&1 || true)
 dd if=/root.ext4 of=/dev/group/root bs=64k 2>/dev/null
 for volume in striped rest-1.x; do dd if=/dev/urandom of=/dev/group/$volume bs=64k 2>/dev/null || true; done
 for volume in root striped rest-1.x; do echo "is $volume $(sha256sum </dev/group/$volume)"; done
@@ -132,7 +131,7 @@ def test_what_may_differ_is_found_through_the_volumes(made: Made, tmp_path: Path
         assert root.before is not None
         assert root.after is not None
         changes = list(compare(open_filesystem(root.before), open_filesystem(root.after), root.changed))
-        assert {change.path for change in changes} >= {"/etc/conf"}
+        assert "/etc/conf" in {change.path for change in changes}
         striped = found["group/striped"]
         assert striped.changed is not None
         assert not striped.changed
