@@ -61,6 +61,11 @@ class FilesModel(QAbstractItemModel):
         number = self._number(index)
         return None if number is None or number % 2 else number // 2
 
+    @property
+    def cells(self) -> FilesCells | None:
+        """What the columns say."""
+        return self._cells
+
     def path_of(self, index: AnyIndex) -> str:
         """Return the whole path of what stands at an index, as the disk has it."""
         number = self._number(index)
@@ -84,6 +89,10 @@ class FilesModel(QAbstractItemModel):
         while int(places[0]) >= self._told.get(above, BATCH):
             self.tell_more(above, int(places[0]) + 1 - self._told.get(above, BATCH))
         return self.createIndex(int(places[0]), NAME, number)
+
+    def inside(self, parent: AnyIndex) -> int:
+        """Return the directory whose items lie below an index."""
+        return self._root if not parent.isValid() else int(parent.internalId()) // 2
 
     def tells_all(self, directory: int) -> bool:
         """Whether the view knows of everything in a directory."""
