@@ -115,10 +115,7 @@ def _sums(frame: Frame, found: Mask) -> tuple[NDArray[np.int64], NDArray[np.int6
     folder, column = frame.folder[found], _COLUMN[frame.change[found]]
     np.add.at(sums, (folder, column), 1)
     np.add.at(growth, folder, frame.size[found, 1] - frame.size[found, 0])
-    by_depth = np.argsort(frame.depth, kind="stable")
-    edges = np.searchsorted(frame.depth[by_depth], np.arange(int(frame.depth.max()) + 2))
-    for depth in range(len(edges) - 2, 0, -1):
-        level = by_depth[edges[depth] : edges[depth + 1]]
+    for level in reversed(frame.levels()):
         np.add.at(sums, frame.above[level], sums[level])
         np.add.at(growth, frame.above[level], growth[level])
     return sums, growth

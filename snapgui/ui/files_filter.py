@@ -23,7 +23,10 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class FilesFilter:
-    """``text``: a part of the path, or a pattern where it has * or ?. ``least`` bytes on either side."""
+    """``text``: a part of the path, or a pattern where it has * or ?. ``least`` bytes on either side.
+
+    ``folder``: the directory that they lie in, at any depth; -1 for anywhere.
+    """
 
     text: str = ""
     changes: frozenset[Change] = frozenset(Change)
@@ -31,11 +34,7 @@ class FilesFilter:
     least: int = 0
     substance: bool = False
     """Leave out what differs in nothing but what is known about a file."""
-
-    @property
-    def everything(self) -> bool:
-        """Whether all files match."""
-        return self == FilesFilter()
+    folder: int = -1
 
 
 def matching(frame: Frame, wanted: FilesFilter, stop: Stop) -> Mask:
@@ -46,6 +45,8 @@ def matching(frame: Frame, wanted: FilesFilter, stop: Stop) -> Mask:
         found &= frame.size.max(axis=1) >= wanted.least
     if wanted.substance:
         found &= frame.change != _METADATA
+    if 0 <= wanted.folder < frame.directories:
+        found &= _below(frame, wanted.folder)[frame.folder]
     text = wanted.text.casefold()
     if text:
         rows = np.flatnonzero(found)
@@ -58,6 +59,15 @@ def _of_kinds(frame: Frame, kinds: frozenset[Kind]) -> Mask:
     allowed[[KINDS.index(kind) for kind in kinds]] = True
     allowed[NOTHING] = False
     return np.asarray(allowed[frame.kind].any(axis=1))
+
+
+def _below(frame: Frame, folder: int) -> Mask:
+    """Return for each directory whether it is this one, or lies in it."""
+    inside = np.zeros(frame.directories, bool)
+    inside[folder] = True
+    for level in frame.levels():
+        inside[level] |= inside[frame.above[level]]
+    return inside
 
 
 def _of_text(frame: Frame, rows: NDArray[np.int64], text: str, stop: Stop) -> Mask:

@@ -47,8 +47,7 @@ class FilesModel(QAbstractItemModel):
         self._cells = None if arrangement is None else FilesCells(self.table, arrangement)
         self._root = TOP
         if arrangement is not None and not arrangement.wish.flat:
-            wanted = arrangement.wish.place if len(self.table.places) > 1 else 0
-            self._root = self.table.roots[wanted] if wanted >= 0 and self.table.roots else TOP
+            self._root = self._uppermost(arrangement)
         self.endResetModel()
 
     def row_of(self, index: AnyIndex) -> int | None:
@@ -65,6 +64,10 @@ class FilesModel(QAbstractItemModel):
     def cells(self) -> FilesCells | None:
         """What the columns say."""
         return self._cells
+
+    def is_place(self, index: AnyIndex) -> bool:
+        """Whether an index stands for a filesystem."""
+        return self.directory_of(index) in self.table.roots
 
     def path_of(self, index: AnyIndex) -> str:
         """Return the whole path of what stands at an index, as the disk has it."""
@@ -176,6 +179,12 @@ class FilesModel(QAbstractItemModel):
                 change = cells.change(number)
                 return None if change is None else change_words(change)
         return None
+
+    def _uppermost(self, arrangement: Arrangement) -> int:
+        """Return the directory whose items are at the top: of the filesystem, if there is one, or one is chosen."""
+        wanted = arrangement.wish.place if len(self.table.places) > 1 else 0
+        root = self.table.roots[wanted] if 0 <= wanted < len(self.table.roots) else TOP
+        return root if root < arrangement.frame.directories else TOP
 
     def _of_directory(self, directory: int) -> QModelIndex:
         assert self._shown is not None  # noqa: S101 - there is no index without

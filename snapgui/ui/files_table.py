@@ -3,6 +3,7 @@
 Knows nothing of Qt. The window's thread adds; workers read what was there when they were asked (``Frame``).
 """
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +75,12 @@ class Frame:
     kind: NDArray[np.uint8]
     size: NDArray[np.int64]
     modified: NDArray[np.int64]
+
+    def levels(self) -> list[NDArray[np.int64]]:
+        """Return the directories below the top, by how deep they lie."""
+        order = np.argsort(self.depth, kind="stable")
+        edges = np.searchsorted(self.depth[order], np.arange(1, int(self.depth.max()) + 2))
+        return [order[begin:end] for begin, end in itertools.pairwise(edges)]
 
     def name(self, row: int) -> str:
         """Return the name of a row."""

@@ -8,7 +8,7 @@ from snapgui.ui.files_arrangement import Arrangement
 from snapgui.ui.files_model import NAME, FilesModel
 from snapgui.ui.wording import tr
 
-WIDTHS = (42, 14, 24, 30, 20)
+WIDTHS = (38, 16, 26, 38, 20)
 """Of the columns, in letters."""
 MOST_OPEN = 200
 """Directories that are opened again when the order changes."""
@@ -73,12 +73,10 @@ class FilesView(QTreeView):
         self._restoring = False
         self._more.start()
 
-    def open_all_above(self, index: QModelIndex) -> None:
-        """Open what an index lies in."""
-        above = index.parent()
-        while above.isValid():
-            self.expand(above)
-            above = above.parent()
+    def forget(self) -> None:
+        """Other files are to be shown: nothing is open, and none is current."""
+        self._open.clear()
+        self._current = None
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         index = self.currentIndex().siblingAtColumn(NAME)
@@ -106,12 +104,16 @@ class FilesView(QTreeView):
         self.verticalScrollBar().setValue(top)
 
     def _worth_opening(self) -> list[int]:
-        """Return the directories on the way to where there is a choice."""
+        """Return the filesystems, if there are several, and the directories on the way to where there is a choice."""
+        count = self.files.rowCount()
         found: list[int] = []
-        index = self.files.index(0, 0)
-        while index.isValid() and self.files.rowCount(index.parent()) == 1 and self.files.hasChildren(index):
-            found.append(self.id_of(index))
-            index = self.files.index(0, 0, index)
+        for row in range(min(count, MOST_OPEN)):
+            index = self.files.index(row, 0)
+            wanted = count == 1 or self.files.is_place(index)
+            while wanted and index.isValid() and self.files.hasChildren(index):
+                found.append(self.id_of(index))
+                wanted = self.files.rowCount(index) == 1
+                index = self.files.index(0, 0, index)
         return found
 
     def _on_expanded(self, index: QModelIndex) -> None:

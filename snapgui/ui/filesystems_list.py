@@ -97,16 +97,20 @@ class FilesystemsList(QListWidget):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
+        self._name = ""
         self.setObjectName("disks")
         self.setAccessibleName(tr("Filesystems"))
         self.setWordWrap(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.currentItemChanged.connect(lambda item, _before: self._on_chosen(item))
 
+    def forget(self) -> None:
+        """Choose all of them."""
+        self._name = ""
+        self.show_places(Places())
+
     def show_places(self, places: Places) -> None:
         """Show what is known now; the one that was chosen stays."""
-        chosen = self.currentItem()
-        name = "" if chosen is None else str(chosen.data(Qt.ItemDataRole.UserRole))
         self.blockSignals(True)
         self.clear()
         if len(places.comparable) > 1:
@@ -117,7 +121,7 @@ class FilesystemsList(QListWidget):
                 item.setFlags(Qt.ItemFlag.ItemNeverHasChildren)
                 item.setForeground(color(Role.MUTED))
         rows = [row for row in range(self.count()) if self.item(row).flags() & Qt.ItemFlag.ItemIsEnabled]
-        same = [row for row in rows if self.item(row).data(Qt.ItemDataRole.UserRole) == name]
+        same = [row for row in rows if self.item(row).data(Qt.ItemDataRole.UserRole) == self._name]
         if rows:
             self.setCurrentRow((same or rows)[0])
         self.blockSignals(False)
@@ -135,7 +139,8 @@ class FilesystemsList(QListWidget):
 
     def _on_chosen(self, item: QListWidgetItem | None) -> None:
         if item is not None:
-            self.chosen.emit(str(item.data(Qt.ItemDataRole.UserRole)))
+            self._name = str(item.data(Qt.ItemDataRole.UserRole))
+            self.chosen.emit(self._name)
 
     def _fit(self) -> None:
         """Be as high as the lines are, wrapped to this width, up to a share of the page."""
