@@ -79,7 +79,7 @@ def arranged(frame: Frame, wish: Wish, known: NameOrder | None, stop: Stop) -> A
     if wish.place >= 0:
         found &= frame.place[frame.folder] == wish.place
     stop()
-    names = _names(frame, known)
+    names = _names(frame, known, stop)
     stop()
     sums, growth = _sums(frame, found)
     stop()
@@ -99,14 +99,14 @@ def arranged(frame: Frame, wish: Wish, known: NameOrder | None, stop: Stop) -> A
     return Arrangement(wish, frame, items, starts, position, sums, growth, int(found.sum()), names)
 
 
-def _names(frame: Frame, known: NameOrder | None) -> NameOrder:
+def _names(frame: Frame, known: NameOrder | None, stop: Stop) -> NameOrder:
     key = (frame.rows, frame.directories, frame.mirrored)
     if known is not None and known.key == key:
         return known
     names = [frame.name(row) for row in range(frame.rows)] if frame.moved else frame.names[: frame.rows]
     names += [frame.directory_name(number) for number in range(frame.directories)]
-    found = ranks(names, len(names))
-    return NameOrder(key, found[: frame.rows], found[frame.rows :], ranks(frame.paths, frame.directories))
+    found = ranks(names, len(names), stop)
+    return NameOrder(key, found[: frame.rows], found[frame.rows :], ranks(frame.paths, frame.directories, stop))
 
 
 def _sums(frame: Frame, found: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

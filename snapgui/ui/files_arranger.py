@@ -12,6 +12,8 @@ from snapgui.ui.files_arrangement import Arrangement, NameOrder, Wish, arranged
 from snapgui.ui.files_table import FilesTable
 
 SOONEST_MS = 100
+TURN_S = 0.001
+"""For so long a busy worker lets the window have a turn: else each cell that is painted waits for Python's lock."""
 REST = 2
 """While files are still being found, it rests so many times as long as the last order took."""
 
@@ -75,6 +77,7 @@ class FilesArranger(QObject):
         self._stop = cancel
 
         def stop() -> None:
+            time.sleep(TURN_S)
             if cancel.is_set():
                 raise Cancelled(QT_TRANSLATE_NOOP("errors", "Cancelled."))
 

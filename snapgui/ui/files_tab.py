@@ -1,6 +1,7 @@
 """Asks for what the page of files shows: the comparison, the order of what it told, one file, and copies of files."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from snapgui.ui.compare_page import ComparePage
 from snapgui.ui.file_look_loader import FileReading, FileWanted, PairLook, look_at_pair
 from snapgui.ui.file_saver import FileSaver
 from snapgui.ui.files_arrangement import Arrangement
-from snapgui.ui.files_arranger import FilesArranger
+from snapgui.ui.files_arranger import TURN_S, FilesArranger
 from snapgui.ui.files_batch import packed
 from snapgui.ui.files_page import FilesPage
 from snapgui.ui.settings import Settings
@@ -207,6 +208,7 @@ class FilesTab(ComparePage):
 
 
 def _pass_on(news: FileNews, post: Post) -> None:
-    """Give news to the window; changes packed, for they may be very many."""
+    """Give news to the window, and a turn; changes packed, for they may be very many."""
     if not isinstance(news, FilesRead):
         post(packed(news) if isinstance(news, FilesDiffer) else news)
+        time.sleep(TURN_S)

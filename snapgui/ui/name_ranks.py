@@ -3,7 +3,7 @@
 Python's own sort of a million texts would let no other thread run for seconds. Knows nothing of Qt.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +12,23 @@ WIDTH = 24
 """Bytes of a name that are compared at a time."""
 LONGEST = 480
 """Bytes of a name that are looked at; what is the same up to there keeps the order in which it came."""
-STEP = 8192
-"""Names that are encoded at a time."""
+STEP = 4096
+"""Names that are encoded before others may have a turn."""
 
 
-def ranks(names: Sequence[str], count: int) -> NDArray[np.int64]:
-    """Return a number for each of the first ``count`` names that sorts as the name does, upper and lower case alike."""
+def _nobody_waits() -> None:
+    """Let nobody else have a turn."""
+
+
+def ranks(names: Sequence[str], count: int, pause: Callable[[], None] = _nobody_waits) -> NDArray[np.int64]:
+    """Return a number for each of the first ``count`` names that sorts as the name does, upper and lower case alike.
+
+    ``pause`` is called often; what it raises ends the work.
+    """
     found = np.zeros(count, np.int64)
     rows = np.arange(count)
     for offset in range(0, LONGEST, WIDTH):
-        keys = _keys(names, rows, offset)
+        keys = _keys(names, rows, offset, pause)
         order = np.lexsort((keys, found[rows]))
         rows, keys = rows[order], keys[order]
         ranked = found[rows]
@@ -38,9 +45,10 @@ def ranks(names: Sequence[str], count: int) -> NDArray[np.int64]:
     return found
 
 
-def _keys(names: Sequence[str], rows: NDArray[np.int64], offset: int) -> NDArray[np.bytes_]:
+def _keys(names: Sequence[str], rows: NDArray[np.int64], offset: int, pause: Callable[[], None]) -> NDArray[np.bytes_]:
     keys = np.zeros(len(rows), f"S{WIDTH}")
     for at in range(0, len(rows), STEP):
+        pause()
         part = rows[at : at + STEP].tolist()
         keys[at : at + len(part)] = list(_pieces(names, part, offset))
     return keys
