@@ -32,7 +32,7 @@ from snapgui.ui.screens_page import ScreensPage
 from snapgui.ui.sides import Pair
 from snapgui.ui.wording import plain_label, tr
 
-SIZE = QSize(980, 640)
+SIZE = QSize(1080, 720)
 
 
 class CompareWindow(QWidget):

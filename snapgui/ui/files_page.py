@@ -115,6 +115,8 @@ class FilesPage(QWidget):
     def show_arrangement(self, arrangement: Arrangement) -> None:
         """Show the files in another order."""
         self.view.show_arrangement(arrangement)
+        if self._going:
+            self.filesystems.show_places(self.places)
         self._say_found()
 
     def mirror(self, mirrored: bool) -> None:

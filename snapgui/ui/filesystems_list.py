@@ -43,10 +43,10 @@ class Place:
                 place=self.name, reason=safe_short(self.problem)
             )
         parts = [self.name, self.filesystem, *([safe_short(self.label)] if self.label else [])]
-        if not self.count:
-            parts.append(tr("No file differs.") if self.done and not self.problem else tr("nothing so far"))
-        else:
+        if self.count:
             parts.append(found_words(self.count, self.count))
+        elif self.done and not self.problem:
+            parts.append(tr("No file differs."))
         return " · ".join(parts)
 
     @property
