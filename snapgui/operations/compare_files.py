@@ -6,7 +6,6 @@ Only what snapshots froze, or what a VM that is off has, can be read: a running 
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 from snapgui.hypervisor.connection import Connection
@@ -14,16 +13,15 @@ from snapgui.images.filesystems.changes import FileChange
 from snapgui.images.filesystems.compare import compare
 from snapgui.images.filesystems.filesystem import FileSystem, FilesystemError
 from snapgui.images.filesystems.opening import open_filesystem
-from snapgui.images.filesystems.section import Readable
 from snapgui.images.qcow2 import ImageError
-from snapgui.model.errors import Cancelled, Refused
-from snapgui.model.text import QT_TRANSLATE_NOOP
+from snapgui.model.errors import Refused
 from snapgui.operations import frozen, result_cache
 from snapgui.operations.compare_blocks import Pair, broken, opened_pairs, states_of, why_no_content
 from snapgui.operations.facts import Facts
 from snapgui.operations.file_hashes import Hashes
 from snapgui.operations.file_news import FilesDiffer, FilesystemDone, FilesystemFound, Tell
 from snapgui.operations.file_places import DiskPair, FilePlace, places_of, volumes_of
+from snapgui.operations.interruptible import Interruptible
 from snapgui.operations.kept_files import Recording, packed, unpacked
 
 MOST_CHANGES = 2**20
@@ -77,28 +75,11 @@ def _key(connection: Connection, facts: Facts, pairs: Iterable[Pair], *, content
     return None if known is None else result_cache.key_of("files", (*about, *known))
 
 
-@dataclass(frozen=True, slots=True)
-class _Interruptible:
-    """A disk that stops a long reading when the user has called it off."""
-
-    disk: Readable
-    cancel: threading.Event
-
-    @property
-    def virtual_bytes(self) -> int:
-        return self.disk.virtual_bytes
-
-    def read(self, start: int, length: int) -> bytes:
-        if self.cancel.is_set():
-            raise Cancelled(QT_TRANSLATE_NOOP("errors", "Cancelled."))
-        return self.disk.read(start, length)
-
-
 def _places(pairs: Iterable[Pair], cancel: threading.Event) -> Iterator[FilePlace]:
     found: list[FilePlace] = []
     for pair in pairs:
         changed = pair.compared(content=False, report=_nobody, cancel=cancel).extents
-        views = [_Interruptible(view, cancel) for view in (pair.before, pair.after)]
+        views = [Interruptible(view, cancel) for view in (pair.before, pair.after)]
         for place in places_of(DiskPair(pair.state.target, views[0], views[1], changed)):
             found.append(place)
             yield place

@@ -439,7 +439,7 @@ def test_screens_side_by_side(web: User) -> None:
     web.click_node("tls")
     web.click_node("php", CTRL)
     web.key(Key.Key_D, CTRL)
-    web.wait(lambda: windows(web) and windows(web)[0].tabs.count() == 3)
+    web.wait(lambda: windows(web) and windows(web)[0].tabs.count() == 4)
     window = windows(web)[0]
     assert [picture.image.width() for picture in window.screens.pictures] == [4, 4]
     assert window.screens.pictures[0].accessibleName() == "Screen at tls"
