@@ -5,6 +5,7 @@ message", "Structured reply chunk message", "Block size constraints".
 """
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -22,6 +23,10 @@ LONGEST_OPTION = 2**16
 LARGEST_BLOCK = 2**16
 """Bytes; what a server may demand that reads are multiples of."""
 
+LAST_ERROR = 4095
+"""The largest number of an error that Linux knows (MAX_ERRNO)."""
+
+_ENDED = "the NBD server has ended the connection"
 _NBDMAGIC, _IHAVEOPT = b"NBDMAGIC", b"IHAVEOPT"
 _HELLO = struct.Struct(">8s8sH")
 _FIXED, _NO_ZEROES = 1, 2
@@ -184,7 +189,7 @@ class NbdDisk:
         if kind & _CHUNK_ERROR:
             self._expect(_FAILURE.size <= length <= LONGEST_OPTION)
             failure, _ = _FAILURE.unpack_from(self._receive(length))
-            _refuse(failure or 5)
+            _refuse(failure or errno.EIO)
         self._expect(kind == _NONE and length == 0)
         return 0
 
@@ -211,7 +216,10 @@ class NbdDisk:
         return self._socket
 
     def _send(self, content: bytes) -> None:
-        self._wait().sendall(content)
+        try:
+            self._wait().sendall(content)
+        except ConnectionError as error:
+            raise OSError(_ENDED) from error
 
     def _receive(self, length: int) -> bytes:
         found = bytearray(length)
@@ -220,9 +228,12 @@ class NbdDisk:
 
     def _receive_into(self, room: memoryview) -> None:
         while len(room):
-            count = self._wait().recv_into(room)
+            try:
+                count = self._wait().recv_into(room)
+            except ConnectionError:
+                count = 0
             if count == 0:
-                raise OSError("the NBD server has ended the connection")
+                raise OSError(_ENDED)
             room = room[count:]
 
     def _drop(self) -> None:
@@ -234,4 +245,5 @@ class NbdDisk:
 def _refuse(failure: int) -> None:
     """Raise OSError for an error that the server tells; NBD's numbers are those of Linux."""
     if failure:
-        raise OSError(failure, f"the NBD server could not read: {os.strerror(failure)}")
+        number = failure if failure <= LAST_ERROR else errno.EIO
+        raise OSError(number, f"the NBD server could not read: {os.strerror(number)}")
