@@ -91,12 +91,17 @@ def _socket_of(domain: Any) -> str:
     return ""
 
 
-def is_occupied(connection: Connection, vm_uuid: str) -> bool:
-    """Whether something goes on that a backup would have to wait for: a backup, a save, a block job."""
+def has_job(connection: Connection, vm_uuid: str) -> bool:
+    """Whether something goes on that a backup would have to wait for: another backup, a save."""
     domain = connection.domain(vm_uuid)
     with translated():
-        if domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE:
-            return True
+        return bool(domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE)
+
+
+def has_block_job(connection: Connection, vm_uuid: str) -> bool:
+    """Whether a disk is being copied or merged."""
+    domain = connection.domain(vm_uuid)
+    with translated():
         return any(domain.blockJobInfo(target, 0) for target in _targets(domain) if _has_medium(domain, target))
 
 

@@ -108,14 +108,16 @@ def _unreadable(vm_name: str, reason: Text) -> Text:
 def _refuse_others(connection: Connection, vm: Vm) -> None:
     if not vm.state.active:
         raise Broken(QT_TRANSLATE_NOOP("errors", "{vm} was switched off just now.").format(vm=vm.name))
-    if pull_backup.is_occupied(connection, vm.uuid):
-        text = QT_TRANSLATE_NOOP(
-            "errors", "libvirt is busy with {vm}: a backup, or something else that takes its time."
-        )
-        raise Busy(text.format(vm=vm.name))
+    if pull_backup.has_job(connection, vm.uuid) or pull_backup.has_block_job(connection, vm.uuid):
+        raise _busy(vm)
     if pull_backup.has_checkpoints(connection, vm.uuid):
         reason = QT_TRANSLATE_NOOP("errors", "It has checkpoints for another program’s backups, which are left alone.")
         raise Refused(_unreadable(vm.name, reason))
+
+
+def _busy(vm: Vm) -> Busy:
+    text = QT_TRANSLATE_NOOP("errors", "libvirt is busy with {vm}: a backup, or something else that takes its time.")
+    return Busy(text.format(vm=vm.name))
 
 
 # where
@@ -139,14 +141,18 @@ def _is_device(path: str) -> bool:
 
 def _socket_directory(connection: Connection, vm: Vm, beside: str, mark: str) -> str:
     """Return where QEMU can make a socket: it runs as somebody else, or as whoever asks."""
-    if (own := pull_backup.own_directory(connection, vm)) is not None:
+    own = pull_backup.own_directory(connection, vm)
+    if own and _fits(own, mark):
         return own
-    fits = len(os.fsencode(f"{beside}/{mark}.socket")) <= LONGEST_SOCKET
-    if beside and fits and os.access(beside, os.W_OK | os.X_OK):
+    if beside and _fits(beside, mark) and os.access(beside, os.W_OK | os.X_OK):
         return beside
     private = runtime_directory()
     private.mkdir(parents=True, exist_ok=True, mode=0o700)
     return str(private)
+
+
+def _fits(directory: str, mark: str) -> bool:
+    return len(os.fsencode(f"{directory}/{mark}.socket")) <= LONGEST_SOCKET
 
 
 # doing it
@@ -164,6 +170,8 @@ def _lent(
     with contextlib.ExitStack() as stack:
         stack.callback(_away, connection, vm, lending)
         with contextlib.nullcontext() if pause is None else stopped(connection, vm, pause):
+            if pull_backup.has_job(connection, vm.uuid):  # the guest would stand still for as long as libvirt waits
+                raise _busy(vm)
             with _refusing(vm):
                 pull_backup.begin(connection, vm.uuid, lending)
             if while_still is not None:

@@ -1,13 +1,16 @@
 """The current state of a running VM, blocks and files, as it was at one moment, while its guest goes on writing."""
 
+import contextlib
 import hashlib
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import libvirt
 import pytest
 
+from snapgui.hypervisor import pull_backup
 from snapgui.hypervisor.connection import Connection
 from snapgui.model.errors import Busy
 from snapgui.operations import live_view as live
@@ -90,7 +93,7 @@ def test_files_while_the_guest_writes_on(guest: Machine, kind: tuple[str, ...]) 
     assert {change["path"] for change in changes} <= {"/journal.log"}, "which this guest writes all the time"
     if kind is INTERNAL or guest.domain.connect().getLibVersion() >= 9_009_000:
         ok(guest.uri, "revert", vm, "a")
-        guest.channel.wait_until_up(60)
+        guest.start()
         assert guest.channel.run("cat /data/d/conf") == "old\n"
     ok(guest.uri, "delete", vm, "b")
     guest.channel.run("echo after >/data/after; sync")
@@ -205,6 +208,46 @@ def test_what_is_in_the_way_is_said_while_the_guest_runs(guest: Machine, monkeyp
     assert untouched(guest) == before
     assert strays(guest) == []
     assert result(guest.uri, "leftovers") == {"leftovers": []}
+
+
+def test_libvirts_own_directory(stack: Stack, guest: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it can be seen the socket is made there: QEMU may write to it, whatever confines it."""
+    monkeypatch.setattr(pull_backup, "LIBRARY", stack.directory / "lib/qemu")
+    ok(guest.uri, "take", guest.name, "a", *EXTERNAL)
+    history = History()
+    with Connection(guest.uri) as connection:
+        facts = facts_of(connection, guest)
+        with live.live_view(connection, facts, history, {"vda": facts.machine.disks[0].source}) as view:
+            (socket,) = (stack.directory / "lib/qemu").glob(f"domain-{guest.domain.ID()}-*/snapgui-*.socket")
+            assert socket.is_socket()
+            assert [Path(name).suffix for name in strays(guest)] == [".scratch"]
+            assert view.disks["vda"].read(1024 + 56, 2) == b"\x53\xef", "ext4's mark"
+        assert pull_backup.own_directory(connection, replace(facts.vm, name="another")) is None
+        guest.domain.destroy()
+        assert pull_backup.own_directory(connection, facts.vm) is None
+    history.close()
+    assert (strays(guest), socket.exists()) == ([], False)
+
+
+def test_somebody_else_was_faster(guest: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the rehearsal and the pause: the guest does not stand still for as long as libvirt would wait."""
+    vm = guest.name
+    ok(guest.uri, "take", vm, "a", *EXTERNAL)
+    hold_still = live.stopped
+
+    def faster(*arguments: Any) -> contextlib.AbstractContextManager[None]:
+        guest.domain.backupBegin(backup_of(guest), None, 0)
+        return hold_still(*arguments)
+
+    monkeypatch.setattr(live, "stopped", faster)
+    began = time.monotonic()
+    assert refused(guest.uri, "diff", vm, "a", "--files").startswith(f"libvirt is busy with {vm}: a backup")
+    assert time.monotonic() - began < 10
+    assert guest.domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+    assert guest.domain.backupGetXMLDesc(0), "theirs goes on"
+    guest.domain.abortJob()
+    wait_until(lambda: idle(guest), "the backup has ended")
+    assert strays(guest) == []
 
 
 def backup_of(machine: Machine) -> str:
