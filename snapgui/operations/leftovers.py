@@ -37,10 +37,10 @@ class Remains:
     files: tuple[StrayFile, ...] = ()
     pools: tuple[str, ...] = ()
     copying: bool = False
-    lending: bool = False
     snapshot: str = ""
     clone: str = ""
     elsewhere: str = ""
+    lending: bool = False
 
     @property
     def removable(self) -> bool:
