@@ -10,9 +10,15 @@ from typing import Any
 import libvirt
 import pytest
 
+from snapgui.hypervisor.connection import Connection
+from snapgui.model.errors import Unavailable
+from snapgui.operations.facts import read_facts
+from snapgui.operations.history import History
+from snapgui.operations.live_view import live_view
 from tests.faults import killing
 from tests.qemu.commands import ok, result, wait_until
 from tests.stacks.machines import Machine
+from tests.stacks.stacks import Stack
 
 EXTERNAL = ("--kind", "external", "--memory", "none")
 
@@ -82,6 +88,31 @@ def test_before_anything_is_made(guest: Machine) -> None:
     assert all(leftover["files"] == [] for leftover in leftovers(guest))
     assert result(guest.uri, "leftovers", "--remove") == {"removed": []}
     assert leftovers(guest) == []
+
+
+def test_a_killed_daemon(stack: Stack, guest: Machine) -> None:
+    """Nobody can end it then; it is found when the daemon is back."""
+    history = History()
+    with Connection(guest.uri) as connection:
+        facts = read_facts(connection, guest.uuid)
+
+        def look() -> None:
+            with live_view(connection, facts, history, {"vda": facts.machine.disks[0].source}) as view:
+                stack.kill(stack.daemon_pid())
+                assert len(view.disks["vda"].read(0, 512)) == 512, "QEMU goes on lending"
+
+        with pytest.raises(Unavailable):
+            look()
+    history.close()
+    stack.start_daemon()
+    (leftover,) = leftovers(guest)
+    assert leftover["lending"]
+    assert sorted(result(guest.uri, "leftovers", "--remove")["removed"]) == sorted(
+        file["path"] for file in leftover["files"]
+    )
+    assert (left(guest), leftovers(guest)) == ([], [])
+    counted = guest.channel.counter()
+    wait_until(lambda: guest.channel.counter() > counted, "the guest runs on")
 
 
 def test_somebody_elses_backup_is_not_ended(guest: Machine) -> None:
