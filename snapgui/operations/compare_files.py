@@ -23,7 +23,7 @@ from snapgui.operations.compare_blocks import Pair, broken, opened_pairs, states
 from snapgui.operations.facts import Facts
 from snapgui.operations.file_hashes import Hashes
 from snapgui.operations.file_news import FilesDiffer, FilesystemDone, FilesystemFound, Tell
-from snapgui.operations.file_places import DiskPair, FilePlace, places_of
+from snapgui.operations.file_places import DiskPair, FilePlace, places_of, volumes_of
 from snapgui.operations.history import History
 from snapgui.operations.kept_files import Recording, packed, unpacked
 
@@ -102,10 +102,14 @@ class _Interruptible:
 
 
 def _places(pairs: Iterable[Pair], cancel: threading.Event) -> Iterator[FilePlace]:
+    found: list[FilePlace] = []
     for pair in pairs:
         changed = pair.compared(content=False, report=_nobody, cancel=cancel).extents
         views = [_Interruptible(view, cancel) for view in (pair.before, pair.content)]
-        yield from places_of(DiskPair(pair.state.target, views[0], views[1], changed))
+        for place in places_of(DiskPair(pair.state.target, views[0], views[1], changed)):
+            found.append(place)
+            yield place
+    yield from volumes_of(found)
 
 
 def _nobody(_target: str, _done: int, _total: int) -> None:
@@ -132,6 +136,8 @@ def _compare_place(place: FilePlace, tell: Recording, *, content: bool) -> None:
 
 def _opened(place: FilePlace) -> tuple[FileSystem, FileSystem]:
     """Return both views. Raises FilesystemError that says in which one something is wrong, if not in both."""
+    if place.problem:
+        raise FilesystemError(place.problem)
     if place.before is None or place.after is None:
         raise FilesystemError("the partition is only there " + ("before" if place.after is None else "after"))
     problems: dict[str, str] = {}

@@ -65,7 +65,7 @@ def test_what_is_no_filesystem_is_said(idle_guest: Machine) -> None:
     qemu.io(overlay, "write -P 7 0 64k")
     said = result(idle_guest.uri, "diff", vm, "a", "--files")["files"]["vda"]
     assert (said["filesystem"], said["changes"]) == (None, [])
-    assert said["problem"] == "after: no filesystem that is read here lies on it"
+    assert said["problem"] == "after: no filesystem that is known here lies on it"
 
 
 def test_what_is_frozen_is_read_once(idle_guest: Machine) -> None:
