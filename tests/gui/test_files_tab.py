@@ -537,7 +537,7 @@ def test_a_real_vm(open_window: Open, guest: Machine, tmp_path: Path) -> None:
     compared(user, live)
     assert listed(live.files_page.files)["gone"] == "− removed", "of a running VM, too"
     live.swap()
-    assert listed(live.files_page.files)["gone"] == "+ added", "the current state is at the left"
+    user.wait(lambda: listed(live.files_page.files)["gone"] == "+ added")  # the current state is at the left
     choose(live.files_page.files, "gone")
     user.wait(lambda: live.files_page.files.details.content.text.after.toPlainText() == "+ x")
 
