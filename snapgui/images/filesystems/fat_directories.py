@@ -158,18 +158,20 @@ def _used(kinds: NDArray[np.uint8]) -> int:
 
 def _read(disk: Disk, places: Numbers, size: int) -> NDArray[np.uint8]:
     """Return pieces of a disk as rows; those that lie close to one another are read together."""
-    found = np.empty((len(places), size), np.uint8)
     order = np.argsort(places, kind="stable")
-    waiting = places[order]
-    at = 0
-    while at < len(waiting):
-        low = int(waiting[at])
-        near = waiting[at : at + _SPAN_BYTES // size]
-        apart = np.flatnonzero(np.diff(near) > size + _GAP_BYTES)
-        near = near[: int(apart[0]) + 1] if len(apart) else near
-        near = near[near < low + _SPAN_BYTES]
-        raw = np.frombuffer(read_exactly(disk, low, int(near[-1]) + size - low), np.uint8)
-        windows = np.lib.stride_tricks.sliding_window_view(raw, size)
-        found[order[at : at + len(near)]] = windows[near - low]
-        at += len(near)
+    waiting = places[order].tolist()
+    pieces: list[bytes] = []
+    while len(pieces) < len(waiting):
+        first, behind = len(pieces), len(pieces) + 1
+        low = waiting[first]
+        while behind < len(waiting) and _is_near(waiting[behind], low, waiting[behind - 1] + size):
+            behind += 1
+        raw = read_exactly(disk, low, waiting[behind - 1] + size - low)
+        pieces += [raw[at - low : at - low + size] for at in waiting[first:behind]]
+    found = np.empty((len(places), size), np.uint8)
+    found[order] = np.frombuffer(b"".join(pieces), np.uint8).reshape(-1, size)
     return found
+
+
+def _is_near(place: int, low: int, end: int) -> bool:
+    return place < low + _SPAN_BYTES and place < end + _GAP_BYTES
