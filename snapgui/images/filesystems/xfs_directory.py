@@ -4,14 +4,20 @@ Format: "XFS Algorithms & Data Structures", chapter "Directories". What hashes o
 read: names stand in blocks of names, whatever form the directory has.
 """
 
+import struct
+
 from snapgui.images.filesystems.filesystem import FilesystemError, Link
 from snapgui.images.filesystems.xfs_layout import Superblock
 
 ONE_BLOCK, ONE_OF_SEVERAL = {True: b"XDB3", False: b"XD2B"}, {True: b"XDD3", False: b"XD2D"}
 """How blocks of names begin, with checksums and without: the only block (with hashes at its end), and others."""
-_UNUSED = b"\xff\xff"
+_UNUSED = 0xFFFF << 48
+"""Where such a number or a larger one stands, is no entry: its second half is the length of what is unused."""
 _STEP = 8
-_ITSELF = (b".", b"..")
+_ENTRY_BYTES = 11
+"""Of each entry, beside its name and kind: the number, the length of the name, the place of the entry."""
+_ITSELF, _ITSELF_BYTES = (b".", b".."), 2
+_unpack = struct.Struct(">QB").unpack_from
 
 
 def first_entry(head: Superblock) -> int:
@@ -21,36 +27,40 @@ def first_entry(head: Superblock) -> int:
 
 def names_within(room: bytes, head: Superblock) -> list[Link]:
     """Return the links in an inode."""
-    count, wide = room[0], room[1]
-    width = 8 if wide else 4
-    found, at = [], 2 + width
+    count, width = room[0], 8 if room[1] else 4
+    names, numbers, at = list[bytes](), list[int](), 2 + width
     for _ in range(count):
-        begin = at + 3
-        end = begin + room[at] if at < len(room) else begin
-        at = end + head.typed + width
-        if at > len(room) or begin == end:
+        if at + 3 > len(room):
             raise _damaged()
-        found.append(_link(room[begin:end], int.from_bytes(room[at - width : at], "big"), head))
-    return found
+        end = at + 3 + room[at]
+        names.append(room[at + 3 : end])
+        at = end + head.typed + width
+        numbers.append(int.from_bytes(room[at - width : at], "big"))
+    if at > len(room):
+        raise _damaged()
+    return _links(names, numbers, head)
 
 
 def names_in_block(block: bytes, head: Superblock) -> list[Link]:
     """Return the links in a block of names, without ``.`` and ``..``."""
-    end = _end(block, head)
-    found, at = [], first_entry(head)
-    while at + _STEP <= end:
-        if block[at : at + 2] == _UNUSED:
-            step = int.from_bytes(block[at + 2 : at + 4], "big")
-        else:
-            length = block[at + 8]
-            name = block[at + 9 : at + 9 + length]
-            step = (8 + 1 + length + head.typed + 2 + 7) // 8 * 8
-            if name not in _ITSELF:
-                found.append(_link(name, int.from_bytes(block[at : at + 8], "big"), head))
-        if step < _STEP or step % _STEP or at + step > end:
-            raise _damaged()
-        at += step
-    return found
+    at, end, more = first_entry(head), _end(block, head), _ENTRY_BYTES + head.typed + 7
+    names, numbers = list[bytes](), list[int]()
+    while at + _STEP < end:
+        number, length = _unpack(block, at)
+        if number >= _UNUSED:
+            step = number >> 32 & 0xFFFF
+            if step < _STEP or step % _STEP:
+                raise _damaged()
+            at += step
+            continue
+        name = block[at + 9 : at + 9 + length]
+        if length > _ITSELF_BYTES or name not in _ITSELF:
+            names.append(name)
+            numbers.append(number)
+        at += (more + length) & ~7
+    if at > end:
+        raise _damaged()
+    return _links(names, numbers, head)
 
 
 def _end(block: bytes, head: Superblock) -> int:
@@ -64,10 +74,14 @@ def _end(block: bytes, head: Superblock) -> int:
     return end
 
 
-def _link(name: bytes, number: int, head: Superblock) -> Link:
-    if not name or b"/" in name or b"\0" in name or not 0 < number < head.most:
+def _links(names: list[bytes], numbers: list[int], head: Superblock) -> list[Link]:
+    """Return names with their numbers, all checked at once."""
+    together = b"".join(names)
+    if b"/" in together or b"\0" in together or b"" in names:
         raise _damaged()
-    return Link(name, number)
+    if numbers and not (min(numbers) > 0 and max(numbers) < head.most):
+        raise _damaged()
+    return list(map(Link, names, numbers))
 
 
 def _damaged() -> FilesystemError:

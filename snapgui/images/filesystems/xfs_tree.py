@@ -45,6 +45,9 @@ class Map:
         self._disk, self._head = disk, head
         self.visited: list[int] = []
         """Blocks of the tree."""
+        if fork.format == EXTENTS and fork.extents == 1:
+            self.rows: Numbers = _single(fork.room, head)
+            return
         if fork.format == EXTENTS:
             raw = fork.room[: RECORD_BYTES * fork.extents]
             if len(raw) != RECORD_BYTES * fork.extents:
@@ -53,7 +56,7 @@ class Map:
             raw = b"".join(self._leaves(fork.room))
         else:
             raw = b""
-        self.rows: Numbers = self._checked(raw)
+        self.rows = self._checked(raw)
 
     def _checked(self, raw: bytes) -> Numbers:
         found = unpacked(raw)
@@ -102,6 +105,19 @@ class Map:
     def _bound(self, count: int) -> None:
         if count > MOST_EXTENTS:
             raise FilesystemError("a file lies in more pieces than are read here")
+
+
+def _single(room: bytes, head: Superblock) -> Numbers:
+    """Return the only extent of a file: most files have one, and need no arrays to be looked at."""
+    packed = int.from_bytes(room[:RECORD_BYTES], "big")
+    count, block, begin = packed & 0x1FFFFF, packed >> 21 & (1 << 52) - 1, packed >> 73 & _OFFSET_BITS
+    linear = head.linear(block)
+    group_end = min(linear // head.group_blocks * head.group_blocks + head.group_blocks, head.blocks)
+    if len(room) < RECORD_BYTES or not count or linear + count > group_end:
+        raise damaged()
+    if (begin + count) * head.block_bytes > _FARTHEST_BYTES:
+        raise damaged()
+    return np.array([] if packed >> 127 else [(begin, linear, count)], np.int64).reshape(-1, 3)
 
 
 def _pointers(raw: bytes, at: int, count: int) -> list[int]:
