@@ -1,9 +1,9 @@
 """Finds out which filesystem lies on a disk, and opens it."""
 
-from snapgui.images.filesystems import ext4
+from snapgui.images.filesystems import btrfs, ext4
 from snapgui.images.filesystems.filesystem import Disk, FileSystem, FilesystemError
 
-READERS = ((ext4.recognises, ext4.open_ext4),)
+READERS = ((ext4.recognises, ext4.open_ext4), (btrfs.recognises, btrfs.open_btrfs))
 
 
 def open_filesystem(disk: Disk) -> FileSystem:
