@@ -4,6 +4,7 @@ Format: the kernel's include/uapi/linux/btrfs_tree.h (btrfs_chunk, btrfs_stripe)
 """
 
 import struct
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -49,10 +50,11 @@ class Chunks:
 
     def copies(self, logical: int, length: int) -> list[int]:
         """Return where on the disk all copies of a place are, one or two."""
-        found = self.all_copies(np.array([min(logical, FARTHEST)]), np.array([length]))[0].tolist()
-        if found[0] == _NOWHERE:
-            raise FilesystemError("the filesystem is damaged: it refers to a place that lies in no chunk")
-        return [each for each in found if each != _NOWHERE]
+        index = bisect_right(self.rows, logical, key=lambda row: row.logical) - 1
+        if index >= 0 and logical + length <= self.rows[index].logical + self.rows[index].length:
+            row = self.rows[index]
+            return [each + logical - row.logical for each in (row.place, row.second) if each != _NOWHERE]
+        raise FilesystemError("the filesystem is damaged: it refers to a place that lies in no chunk")
 
     def all_copies(self, logical: Numbers, lengths: Numbers) -> Numbers:
         """Return a row for each place: where its first and second copy are, -1 for none."""

@@ -17,6 +17,7 @@ HEADER_BYTES = 101
 KEPT_BYTES = 3 * 2**20
 """Of nodes that are taken apart and held; some six times as much with all that belongs to them."""
 POINTER = np.dtype([("object", "<u8"), ("kind", "u1"), ("offset", "<u8"), ("place", "<u8"), ("generation", "<u8")])
+_ITEMS = np.dtype({"names": ["at", "size"], "formats": ["<u4", "<u4"], "offsets": [17, 21], "itemsize": 25})
 _ITEM, _POINTER = struct.Struct("<QBQII"), struct.Struct("<QBQQQ")
 _OWNER, _PLACE, _GENERATION = slice(0x20, 0x30), slice(0x30, 0x38), slice(0x50, 0x58)
 _COUNT, _LEVEL = slice(0x60, 0x64), 0x64
@@ -41,7 +42,7 @@ class TreeNode:
         if rows != sorted(rows):
             raise damaged()
         self.rows: list[Row] = rows
-        if level == 0 and any(at + size > len(raw) - HEADER_BYTES for _, _, _, at, size in rows):
+        if level == 0 and not _fit(raw, count):
             raise damaged()
 
     @property
@@ -93,6 +94,13 @@ class Nodes:
             if _identity(raw) == told and is_whole(raw, self._head.checksum):
                 return raw
         raise damaged()
+
+
+def _fit(raw: bytes, count: int) -> bool:
+    """Whether what the items of a leaf hold lies within it."""
+    places = np.frombuffer(raw, _ITEMS, count, HEADER_BYTES)
+    ends = places["at"].astype(np.int64) + places["size"]
+    return count == 0 or int(ends.max()) <= len(raw) - HEADER_BYTES
 
 
 def _identity(raw: bytes) -> tuple[bytes, int, int, int]:

@@ -42,42 +42,46 @@ def crc32c_rows(states: Words, rows: NDArray[np.uint8]) -> Words:
     return states
 
 
-_PIECES = 1024
-"""Into which one long block is cut, so that numpy has that many to do at once."""
+_PIECE_BYTES = 256
+MOST_BYTES = 256 * _PIECE_BYTES
 
 
 def crc32c_long(content: bytes) -> int:
-    """Return the usual checksum of a long block (inverted before and after), whose pieces are done side by side.
+    """Return the usual checksum (inverted before and after) of 4 bytes to 64 KiB, of which all are done side by side.
 
-    Zeros in front of what is checked change nothing; two neighbours become one by what the left one's state turns
-    into while as many zeros as the right one is long go through it.
+    What a byte adds to the state depends on nothing but its value and how many bytes are behind it.
     """
-    step = 4
-    while step * _PIECES < len(content):
-        step *= 2
-    count = 1 << max(0, -(-len(content) // step) - 1).bit_length()
-    whole = np.zeros(count * step, dtype=np.uint8)
+    pieces = -(-len(content) // _PIECE_BYTES)
+    whole = np.zeros(pieces * _PIECE_BYTES, dtype=np.uint8)
     begin = len(whole) - len(content)
     whole[begin:] = np.frombuffer(content, np.uint8)
-    whole[begin : begin + 4] ^= 0xFF
-    states = crc32c_rows(np.zeros(count, np.uint32), whole.reshape(count, step))
-    while len(states) > 1:
-        tables = _past(step)
-        states = _through(tables, states[::2]) ^ states[1::2]
-        step *= 2
-    return int(states[0]) ^ 0xFFFFFFFF
+    whole[begin : begin + 4] ^= 0xFF  # zeros in front change nothing
+    states = _sum(_behind_bytes(), whole.reshape(pieces, _PIECE_BYTES))
+    return int(_sum(_behind_pieces()[-pieces:].reshape(-1, 256), states.view(np.uint8))) ^ 0xFFFFFFFF
 
 
-def _through(tables: tuple[Words, Words], states: Words) -> Words:
-    low, high = tables
-    found: Words = low[states & np.uint32(0xFFFF)] ^ high[states >> np.uint32(16)]
+def _sum(tables: Words, values: NDArray[np.uint8]) -> Words:
+    """Return the sum of each row of bytes, to each of which a table of its own tells what it adds."""
+    places = np.arange(0, tables.size, 256, dtype=np.intp) + values
+    found: Words = np.bitwise_xor.reduce(tables.take(places), axis=-1)
     return found
 
 
 @cache
-def _past(count: int) -> tuple[Words, Words]:
-    """Return what the halves of a state become when ``count`` zeros, a power of two from 4 on, have gone through it."""
-    if count == 4:  # noqa: PLR2004 - what the first tables are made for
-        return _LOW, _HIGH
-    half = _past(count // 2)
-    return _through(half, half[0]), _through(half, half[1])
+def _behind_bytes() -> Words:
+    """Return a table for each byte of a piece: what its values become until the end of the piece."""
+    tables = [_BYTE]
+    while len(tables) < _PIECE_BYTES:
+        last = tables[-1]
+        tables.append(_BYTE[last & np.uint32(0xFF)] ^ last >> np.uint32(8))
+    return np.stack(tables[::-1])
+
+
+@cache
+def _behind_pieces() -> Words:
+    """Return tables for each piece: what each of four bytes of the state after it becomes until the end of the last."""
+    values = np.arange(256, dtype=np.uint32)
+    tables = [np.stack([values << np.uint32(shift) for shift in (0, 8, 16, 24)])]
+    while len(tables) * _PIECE_BYTES < MOST_BYTES:
+        tables.append(_sum(_behind_bytes()[:4], tables[-1].reshape(-1, 1).view(np.uint8)).reshape(4, 256))
+    return np.stack(tables[::-1])
