@@ -49,9 +49,15 @@ dissected_stream.HAS_ZSTD = True
 def make(path: Path, tree: Path | None = None, *options: str, size: int = SMALLEST) -> Path:
     """Make a filesystem that holds what is in a directory."""
     path.unlink(missing_ok=True)
+    below = ("--rootdir", str(tree)) if tree else ()
+    ext.run(ext.tool("mkfs.btrfs"), "-q", *options, *below, str(empty(path, size)))
+    return path
+
+
+def empty(path: Path, size: int) -> Path:
+    """Make a file of zeros."""
     with path.open("wb") as file:
         file.truncate(size)
-    ext.run(ext.tool("mkfs.btrfs"), "-q", *options, *(("--rootdir", str(tree)) if tree else ()), str(path))
     return path
 
 
