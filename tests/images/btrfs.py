@@ -13,7 +13,7 @@ from dissect.btrfs import stream as dissected_stream
 from dissect.btrfs.c_btrfs import c_btrfs
 
 from snapgui.images.filesystems.btrfs_items import USERS_FLAGS
-from snapgui.images.filesystems.filesystem import FileSystem, Kind, entries
+from snapgui.images.filesystems.filesystem import FileSystem, entries
 from tests.images import ext
 from tests.images.ext import MIB, Facts
 
@@ -105,7 +105,7 @@ def _stands(view: Any, directory: Any, each: Any) -> bool:
     if outer == inner:
         return True
     try:
-        view._root_tree.find(outer, c_btrfs.BTRFS_ROOT_REF_KEY, inner)  # noqa: SLF001
+        view._root_tree.find(outer, c_btrfs.BTRFS_ROOT_REF_KEY, inner)
     except KeyError:
         return False
     return True
@@ -121,7 +121,8 @@ def _facts(each: Any) -> Facts:
     device = (inode.rdev >> 20, inode.rdev & 0xFFFFF) if kind in (stat.S_IFCHR, stat.S_IFBLK) else None
     return MoreFacts(
         kind, stat.S_IMODE(inode.mode), inode.uid, inode.gid, each.mtime_ns, inode.nlink, content,
-        tuple(sorted(_attributes(each))) + _device(device), inode.flags & USERS_FLAGS, each.otime_ns, each.subvolume.objectid << 64 | each.inum,
+        tuple(sorted(_attributes(each))) + _device(device), inode.flags & USERS_FLAGS, each.otime_ns,
+        each.subvolume.objectid << 64 | each.inum,
     )  # fmt: skip
 
 

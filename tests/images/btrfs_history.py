@@ -1,4 +1,4 @@
-"""What a guest, started once, writes to btrfs filesystems: one that it changes at random, one with all that there is."""
+"""What a guest writes to btrfs filesystems: to one changes at random, to another one all that there is."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,18 +37,19 @@ mounted
 
 
 FEATURES_SIZE = 128 * MIB
-_FEATURES = f"""
+_FEATURES = """
 mkdir -p /mnt; mount -t btrfs -o commit=300 /dev/vdc /mnt; cd /mnt
 btrfs subvolume create one; btrfs subvolume create one/nested
 echo hello >one/hello; echo within >one/nested/within
 setfattr -n user.name -v value one/hello; setfattr -n user.other -v other one/hello
-i=0; while [ $i -lt 150 ]; do ln one/hello "one/link with a rather long name, so that an item is not enough $i"; i=$((i + 1)); done
+name="one/link with a rather long name, so that an item is not enough"
+i=0; while [ $i -lt 150 ]; do ln one/hello "$name $i"; i=$((i + 1)); done
 btrfs subvolume snapshot one snapshot; btrfs subvolume snapshot -r one one/readonly
 for kind in none zlib lzo zstd; do
   mkdir $kind
   [ $kind = none ] || btrfs property set $kind compression $kind
   seq 1 40000 >$kind/long; seq 1 300 >$kind/short
-  {{ seq 1 5000; head -c 150000 /dev/urandom; seq 1 30000; }} >$kind/mixed
+  { seq 1 5000; head -c 150000 /dev/urandom; seq 1 30000; } >$kind/mixed
   dd if=$kind/long of=$kind/holes bs=4096 seek=20 count=7
   dd if=$kind/long of=$kind/holes bs=4096 seek=90 count=40 conv=notrunc
   seq 5 3005 | dd of=$kind/holes bs=1000 seek=377 conv=notrunc
@@ -57,7 +58,7 @@ mknod null c 1 3; mknod large b 300 70000; ln -s one/hello link; mkdir inherits;
 seq 1 30000 >inherits/in-place
 fallocate -l 1000000 reserved; echo written | dd of=reserved bs=1 seek=5000 conv=notrunc; chattr +i reserved
 sync
-find . -type f -exec sha256sum {{}} + >/tmp/sums
+find . -type f -exec sha256sum {} + >/tmp/sums
 echo more >>one/hello; sync one/hello
 dd if=/dev/vdc of=/dev/vdd bs=1M iflag=direct conv=notrunc
 cd /; umount /mnt

@@ -1,4 +1,4 @@
-"""Whatever mkfs and a Linux guest put into a btrfs filesystem is found in it, and nothing else; every change is told."""
+"""Whatever mkfs and a Linux guest put into a btrfs filesystem is found in it, and every change is told."""
 
 import hashlib
 import itertools
