@@ -1,9 +1,9 @@
 """Finds out which filesystem lies on a disk, and opens it."""
 
-from snapgui.images.filesystems import ext4
+from snapgui.images.filesystems import ext4, ntfs
 from snapgui.images.filesystems.filesystem import Disk, FileSystem, FilesystemError
 
-READERS = ((ext4.recognises, ext4.open_ext4),)
+READERS = ((ext4.recognises, ext4.open_ext4), (ntfs.recognises, ntfs.open_ntfs))
 
 
 def open_filesystem(disk: Disk) -> FileSystem:
