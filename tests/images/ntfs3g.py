@@ -1,7 +1,7 @@
 """Changes an NTFS filesystem in a file by libntfs-3g, without mounting: run as a program of its own, commands on stdin.
 
-A command is a list: what to do, a path, and what that needs; content is hexadecimal. The library may crash, or keep something
-open, which is why it gets a process.
+A command is a list: what to do, a path, and what that needs; content is hexadecimal. The library may crash, or keep
+something open, which is why it gets a process.
 """
 
 import ctypes

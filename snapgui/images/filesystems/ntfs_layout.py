@@ -15,7 +15,8 @@ STRIDE = 512
 LARGEST_CLUSTER = 2 * 2**20
 RECORD_SIZES = (1024, 2048, 4096)
 LARGEST_INDEX_BLOCK = 64 * 2**10
-MOST_RECORDS = 2**32
+MOST_RECORDS = 2**26
+"""More would take minutes to be looked through."""
 _MOST_SECTORS = 0x80
 """Of a cluster; larger codes are powers of two."""
 _LARGEST_POWER = 31

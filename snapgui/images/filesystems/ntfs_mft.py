@@ -30,7 +30,7 @@ class MasterTable:
         self.extents = self._extents()
         self.records = self._stream.size // layout.record_bytes
         if self.records > MOST_RECORDS:
-            raise FilesystemError("the master file table is damaged")
+            raise FilesystemError("there are more files than are read here")
 
     def read(self, first: int, count: int) -> bytes:
         """Return the bytes of some records."""

@@ -17,7 +17,8 @@ from snapgui.images.filesystems.ntfs_runs import damaged, joined, runs
 
 KEPT_UNITS = 4
 """Of a compressed attribute, of up to 64 KiB mostly."""
-LARGEST_UNIT = 2**20
+LARGEST_UNIT, LARGEST_COMPRESSED = 2**20, 64 * 2**30
+"""Bytes; Windows compresses no file of more than some 30 GiB."""
 
 
 class Stream:
@@ -45,7 +46,8 @@ class Stream:
         whole = int(self._clusters[-1, 0] + self._clusters[-1, 2]) if len(self._clusters) else 0
         if self.value is None and whole * self._layout.cluster_bytes < written:
             raise damaged()
-        if self.compressed and self._head.unit_clusters * self._layout.cluster_bytes > LARGEST_UNIT:
+        unit = self._head.unit_clusters * self._layout.cluster_bytes
+        if self.compressed and (unit > LARGEST_UNIT or self.size > LARGEST_COMPRESSED):
             raise FilesystemError("a file is compressed in a way that is not read here")
 
     def extents(self) -> Numbers | None:
