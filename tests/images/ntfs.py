@@ -27,6 +27,7 @@ COMPRESSED = 0x800
 class Facts:
     """A file as any reader may tell it; content of files, target of links."""
 
+    number: int
     kind: Kind
     born: int
     mtime: int
@@ -56,7 +57,9 @@ def opened(path: Path) -> FileSystem:
 def ours(filesystem: FileSystem) -> dict[bytes, Facts]:
     """Return all that our reader finds."""
     found = {}
-    for path, node in ((entry.path, entry.node) for entry in entries(filesystem)):
+    root = filesystem.node(filesystem.root)
+    assert root is not None
+    for path, node in ((b"/", root), *((entry.path, entry.node) for entry in entries(filesystem))):
         told = filesystem.attributes(node.number)
         security = told.pop(b"system.ntfs_acl", b"")
         streams = tuple(sorted(each for each in told.items() if each[0].startswith(b"stream:")))
@@ -65,7 +68,7 @@ def ours(filesystem: FileSystem) -> dict[bytes, Facts]:
         if node.kind is Kind.FILE:
             content = b"".join(filesystem.read(node.number, at, MIB) for at in range(0, node.size, MIB))
         times = (node.born_ns, node.mtime_ns, node.ctime_ns)
-        found[path] = Facts(node.kind, *times, node.flags, node.links, content, streams, security, others)
+        found[path] = Facts(node.number, node.kind, *times, node.flags, node.links, content, streams, security, others)
     return found
 
 
@@ -73,7 +76,8 @@ def theirs(path: Path) -> dict[bytes, Facts]:
     """Return all that dissect finds."""
     with path.open("rb") as file:
         view = NTFS(file)
-        return dict(_below(view, view.mft.get(5), b"/"))
+        root = view.mft.get(5)
+        return {b"/": _facts(view, root), **dict(_below(view, root, b"/"))}
 
 
 def _below(view: Any, directory: Any, above: bytes) -> Iterator[tuple[bytes, Facts]]:
@@ -99,6 +103,7 @@ def _facts(view: Any, record: Any) -> Facts:
     if kind is Kind.FILE and "" in names:
         content = record.open().read()
     return Facts(
+        record.segment << 16 | record.header.SequenceNumber,
         kind,
         standard.creation_time_ns,
         standard.last_modification_time_ns,
@@ -197,7 +202,9 @@ def tree() -> list[Command]:
     found += [["create", "/cloud"], ["reparse", "/cloud", reparse(0x9000_001A, b"somewhere else")]]
     found += [["times", "/small", 1, 131_000_000_000_000_001]]
     found += [["create", "/listed"]]
-    found += [["write", "/listed", name.encode().hex(), 0, name] for name in (f"stream number {at}" for at in range(40))]
+    found += [
+        ["write", "/listed", name.encode().hex(), 0, name] for name in (f"stream number {at}" for at in range(40))
+    ]
     found += [["link", "/listed", f"/odd/another name of it {at}"] for at in range(30)]
     return found + compressed(chance)
 

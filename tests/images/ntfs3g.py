@@ -1,7 +1,7 @@
 """Changes an NTFS filesystem in a file by libntfs-3g, without mounting: run as a program of its own, commands on stdin.
 
 A command is a list: what to do, a path, and what that needs; content is hexadecimal. The library may crash, or keep
-something open, which is why it gets a process.
+something open, which is why it gets a process. It keeps copies of directories: what is in one is opened before it.
 """
 
 import ctypes
@@ -78,13 +78,13 @@ class Volume:
         self._with(path, lambda inode: self._good(self._library.ntfs_attr_remove(inode, CONTENT, name, length)))
 
     def link(self, path: str, other: str) -> None:
-        above, name, length = self._above(other)
-        self._with(path, lambda inode: self._good(self._library.ntfs_link(inode, above, name, length)))
-        self._close(above)
+        inode, (above, name, length) = self._inode(path), self._above(other)
+        self._good(self._library.ntfs_link(inode, above, name, length))
+        self._close(above, inode)
 
     def delete(self, path: str) -> None:
-        above, name, length = self._above(path)
-        self._good(self._library.ntfs_delete(self._volume, path.encode(), self._inode(path), above, name, length))
+        inode, (above, name, length) = self._inode(path), self._above(path)
+        self._good(self._library.ntfs_delete(self._volume, path.encode(), inode, above, name, length))
 
     def rename(self, path: str, other: str) -> None:
         self.link(path, other)
@@ -107,14 +107,13 @@ class Volume:
         self._set("ntfs_inode_set_times", path, b"".join(each.to_bytes(8, "little") for each in steps))
 
     def dos(self, path: str, short: str) -> None:
-        above, raw = self._above(path)[0], short.encode()
-        self._good(self._library.ntfs_set_ntfs_dos_name(self._inode(path), above, ctypes.c_char_p(raw), len(raw), 0))
+        raw, inode, (above, _, _) = short.encode(), self._inode(path), self._above(path)
+        self._good(self._library.ntfs_set_ntfs_dos_name(inode, above, ctypes.c_char_p(raw), len(raw), 0))
 
     def _create(self, path: str, kind: int) -> None:
         above, name, length = self._above(path)
         made = self._checked(self._library.ntfs_create(above, 0, name, length, kind))
-        self._close(ctypes.c_void_p(made))
-        self._close(above)
+        self._close(above, ctypes.c_void_p(made))
 
     def _attribute(self, inode: ctypes.c_void_p, stream: str) -> ctypes.c_void_p:
         name, length = _name(stream)
@@ -141,8 +140,10 @@ class Volume:
         above, _, last = path.rpartition("/")
         return self._inode(above or "/"), *_name(last)
 
-    def _close(self, inode: ctypes.c_void_p) -> None:
-        self._good(self._library.ntfs_inode_close(inode))
+    def _close(self, *inodes: ctypes.c_void_p) -> None:
+        """Write directories before what is in them, for the library writes to directories again when that is closed."""
+        for inode in inodes:
+            self._good(self._library.ntfs_inode_close(inode))
 
     def _good(self, result: int) -> None:
         assert result == 0, os.strerror(ctypes.get_errno())
