@@ -1,7 +1,6 @@
 """NTFS filesystems made by mkntfs and changed by libntfs-3g, without mounting; and what dissect reads in them."""
 
 import hashlib
-import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -205,7 +204,7 @@ def tree() -> list[Command]:
     found += [
         ["write", "/listed", name.encode().hex(), 0, name] for name in (f"stream number {at}" for at in range(40))
     ]
-    found += [["link", "/listed", f"/odd/another name of it {at}"] for at in range(30)]
+    found += [["link", "/listed", f"/odd/another name of it {at}"] for at in range(17)]
     return found + compressed(chance)
 
 
@@ -219,19 +218,21 @@ def compressed(chance: random.Random) -> list[Command]:
     return [*found, ["create", "/packed/holes"], ["write", "/packed/holes", text.hex(), 700_000]]
 
 
-def fragmented(path: str, pieces: int) -> list[Command]:
+def fragmented(path: str, pieces: int, size: int = 4096) -> list[Command]:
     """Return what makes a file of many runs: it and another grow in turn."""
     found: list[Command] = [["create", path], ["create", path + " other"]]
     for number in range(pieces):
-        content = (b"%08d" % number * 512).hex()
-        found += [["write", each, content, 4096 * number] for each in (path, path + " other")]
+        content = (b"%08d" % number * (size // 8)).hex()
+        found += [["write", each, content, size * number] for each in (path, path + " other")]
     return found
+
+
+def scattered(files: int, pieces: int = 2600) -> list[Command]:
+    """Return what fills a disk of 8 MiB in pieces, and then makes so many files that their table is in pieces too."""
+    found = [*fragmented("/pieces", pieces, 1024), ["delete", "/pieces other"], ["mkdir", "/many"]]
+    return found + [["create", f"/many/{number}"] for number in range(files)]
 
 
 def changed(path: Path, commands: list[Command]) -> Path:
     change(path, commands)
     return path
-
-
-def size_of(path: Path) -> int:
-    return os.stat(path).st_size  # noqa: PTH116

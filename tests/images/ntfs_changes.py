@@ -6,23 +6,26 @@ from dataclasses import dataclass, field
 from tests.images import ntfs
 from tests.images.ntfs3g import Command
 
-FOLDERS = ("/a", "/b", "/b/c")
-NAMES = tuple(f"f{number}" for number in range(10)) + ("new", "other", "größer", "x" * 120)
+ALL_FOLDERS = ("/a", "/b", "/b/c", "/packed")
+"""The last has files that are compressed."""
+NAMES = (*(f"f{number}" for number in range(10)), "new", "other", "größer", "x" * 120)
 BEGINNING = 130_000_000_000_000_000
 """A time in steps of 100 ns since 1601."""
 
 
 def small_tree() -> list[Command]:
-    """Return what makes directories a, b, b/c, z with ten files each, of which every other one is larger than a few clusters."""
-    chance, found = random.Random(3), [["mkdir", folder] for folder in (*FOLDERS, "/packed")]
+    """Return what makes directories with ten files each, of which every other one is larger than a few clusters."""
+    chance = random.Random(3)
+    found: list[Command] = [["mkdir", folder] for folder in ALL_FOLDERS]
     found.append(["attrib", "/packed", ntfs.COMPRESSED])
-    for folder in (*FOLDERS, "/packed"):
+    for folder in ALL_FOLDERS:
         for number in range(10):
             path, content = f"{folder}/f{number}", f"{folder}{number}".encode() * (9000 * (number % 2) + number + 1)
             found += [["create", path], ["write", path, content.hex()], ["times", path, BEGINNING, BEGINNING + number]]
     found += [["write", "/a/f2", chance.randbytes(size).hex(), 0, f"of {size}"] for size in (9, 700, 70_000)]
     found += [["create", "/b/link"], ["reparse", "/b/link", ntfs.link("f1")]]
-    return found + [["write", "/b/f4", b"list".hex(), 0, f"a stream of many: {number}"] for number in range(25)]
+    found += [["write", "/b/f4", b"list".hex(), 0, f"a stream of many: {number}"] for number in range(25)]
+    return found
 
 
 @dataclass
@@ -31,15 +34,13 @@ class Changes:
 
     chance: random.Random
     commands: list[Command] = field(default_factory=list)
-    files: set[str] = field(
-        default_factory=lambda: {f"{each}/f{at}" for each in (*FOLDERS, "/packed") for at in range(10)}
-    )
-    folders: set[str] = field(default_factory=lambda: {*FOLDERS, "/packed"})
+    files: set[str] = field(default_factory=lambda: {f"{each}/f{at}" for each in ALL_FOLDERS for at in range(10)})
+    folders: set[str] = field(default_factory=lambda: set(ALL_FOLDERS))
 
     def some(self, count: int) -> list[Command]:
         verbs = (
-            "create", "overwrite", "append", "truncate", "stream", "attrib", "times", "rename", "link", "delete", "mkdir",
-            "move", "point", "replace", "many", "id",
+            "create", "overwrite", "append", "truncate", "stream", "attrib", "times", "rename", "link", "delete",
+            "mkdir", "move", "point", "replace", "many", "id",
         )  # fmt: skip
         for _ in range(count):
             getattr(self, f"_{self.chance.choice(verbs)}")()
@@ -109,8 +110,8 @@ class Changes:
         self.commands.append(["rename", path, other])
         for known in (self.files, self.folders):
             below = {each for each in known if each == path or each.startswith(f"{path}/")}
-            known -= below
-            known |= {other + each.removeprefix(path) for each in below}
+            known.difference_update(below)
+            known.update(other + each.removeprefix(path) for each in below)
 
     def _point(self) -> None:
         path = self._free()

@@ -1,4 +1,4 @@
-"""What is told to differ between two views of NTFS is what differs when dissect walks both, however they were changed."""
+"""What is told to differ between two views of NTFS is what differs when dissect walks both, whatever was changed."""
 
 import random
 import shutil
@@ -9,7 +9,7 @@ import pytest
 
 from snapgui.images.filesystems.changes import Aspect, FileChange
 from snapgui.images.filesystems.compare import compare
-from snapgui.images.filesystems.filesystem import FilesystemError, Kind, lookup
+from snapgui.images.filesystems.filesystem import FilesystemError, Kind
 from snapgui.images.filesystems.opening import open_filesystem
 from snapgui.images.filesystems.ranges import Ranges
 from snapgui.model.difference import Change

@@ -24,6 +24,7 @@ from snapgui.images.filesystems.ntfs_stream import Stream
 
 LONGEST_VALUE = 4096
 """Bytes of a stream that are given as they are; of longer ones only a digest."""
+LONGEST_OF_SYSTEM = 64 * 2**10
 LARGEST_DESCRIPTORS = 16 * 2**20
 STEP_BYTES = 64 * 2**10
 ENCRYPTION = b"$EFS"
@@ -52,7 +53,7 @@ def attributes(file: File, descriptors: Descriptors) -> dict[bytes, bytes]:
     ):
         stream = file.stream(kind, name)
         if stream is not None:
-            found[shown] = _shown(stream)
+            found[shown] = _shown(stream, LONGEST_OF_SYSTEM)
     if file.security:
         found[b"system.ntfs_acl"] = descriptors.get(file.security, b"number %d" % file.security)
     return found
@@ -93,9 +94,9 @@ def _in_piece(piece: bytes) -> Iterator[tuple[int, bytes]]:
         at += -(-length // _DESCRIPTOR_STEP) * _DESCRIPTOR_STEP
 
 
-def _shown(stream: Stream) -> bytes:
+def _shown(stream: Stream, longest: int = LONGEST_VALUE) -> bytes:
     """Return a short stream, or what tells a long one from any other."""
-    if stream.size <= LONGEST_VALUE:
+    if stream.size <= longest:
         return stream.read(0, stream.size)
     return b"%d bytes, %s" % (stream.size, _digest(stream).encode())
 

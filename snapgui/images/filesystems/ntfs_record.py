@@ -89,14 +89,15 @@ def record(row: int, raw: bytes) -> Record | None:
 
 def text(raw: bytes) -> bytes:
     """Return as UTF-8 what is UTF-16; halves of surrogate pairs are kept."""
-    return raw[: len(raw) // 2 * 2].decode("utf-16-le", "surrogatepass").encode("utf-8", "surrogatepass")
+    raw = raw[:-1] if len(raw) % 2 else raw
+    return raw.decode("utf-16-le", "surrogatepass").encode("utf-8", "surrogatepass")
 
 
 def _attribute(raw: bytes) -> Attribute:
     kind, length, elsewhere, name_length, name_at, flags, _ = _ATTRIBUTE.unpack_from(raw)
     if name_length and name_at + 2 * name_length > length:
         raise _damaged()
-    name = text(raw[name_at : name_at + 2 * name_length])
+    name = text(raw[name_at : name_at + 2 * name_length]) if name_length else b""
     if not elsewhere:
         size, at = _RESIDENT.unpack_from(raw, _ELSEWHERE_AT)
         if at + size > length:

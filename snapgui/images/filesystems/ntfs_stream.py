@@ -4,8 +4,8 @@ Format: the kernel's fs/ntfs3/attrib.c. A unit of a compressed attribute (16 clu
 all its clusters, is zeros where it has none, and compressed otherwise.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -32,19 +32,17 @@ class Stream:
         self.compressed = head.value is None and bool(head.flags & COMPRESSED) and head.unit_clusters > 0
         self.encrypted = bool(head.flags & ENCRYPTED)
         self.value = head.value
-        self._clusters: Numbers = np.empty((0, 3), np.int64)
+        self._written = min(head.written, head.size)
         if head.value is None:
             self._clusters = joined([runs(each.pairs, each.first, layout.clusters) for each in pieces], layout.clusters)
+            self._places: Numbers = self._clusters[self._clusters[:, 1] >= 0] * layout.cluster_bytes
+            self._checked(self._written)
         elif len(pieces) > 1:
             raise damaged()
-        self._places: Numbers = self._clusters[self._clusters[:, 1] >= 0] * layout.cluster_bytes
-        self._written = min(head.written, head.size)
-        self._checked(self._written)
-        self._unit = lru_cache(KEPT_UNITS)(self._unpacked)
 
     def _checked(self, written: int) -> None:
         whole = int(self._clusters[-1, 0] + self._clusters[-1, 2]) if len(self._clusters) else 0
-        if self.value is None and whole * self._layout.cluster_bytes < written:
+        if whole * self._layout.cluster_bytes < written:
             raise damaged()
         unit = self._head.unit_clusters * self._layout.cluster_bytes
         if self.compressed and (unit > LARGEST_UNIT or self.size > LARGEST_COMPRESSED):
@@ -83,8 +81,12 @@ class Stream:
             into = begin % size
             wanted = min(end - begin, size - into)
             there = max(0, min(wanted, self._written - begin))
-            yield (self._unit(begin // size)[into : into + there] if there else b"").ljust(wanted, b"\0")
+            yield (self._units(begin // size)[into : into + there] if there else b"").ljust(wanted, b"\0")
             begin += wanted
+
+    @cached_property
+    def _units(self) -> Callable[[int], bytes]:
+        return lru_cache(KEPT_UNITS)(self._unpacked)
 
     def _unpacked(self, number: int) -> bytes:
         cluster, count = self._layout.cluster_bytes, self._head.unit_clusters
