@@ -9,7 +9,9 @@ import pytest
 
 from snapgui.images.filesystems.changes import Aspect, FileChange
 from snapgui.images.filesystems.compare import compare
-from snapgui.images.filesystems.filesystem import FilesystemError, Kind
+from snapgui.images.filesystems.filesystem import FilesystemError, Kind, lookup
+from snapgui.images.filesystems.ntfs import Ntfs
+from snapgui.images.filesystems.ntfs_runs import runs
 from snapgui.images.filesystems.opening import open_filesystem
 from snapgui.images.filesystems.ranges import Ranges
 from snapgui.model.difference import Change
@@ -17,7 +19,7 @@ from tests.images import ext, ntfs
 from tests.images.ext import MIB, Memory
 from tests.images.ntfs import Facts
 from tests.images.ntfs_changes import Changes, small_tree
-from tests.images.test_file_changes import told
+from tests.images.test_file_changes import Counting, told
 
 LAYOUTS = {"4k": (), "512": ("-c", "512"), "64k": ("-c", "65536"), "4k-records": ("-s", "4096")}
 
@@ -109,3 +111,49 @@ def test_what_was_written_in_part_is_compared_as_a_walk_sees_it(
 def _without_times(facts: dict[bytes, Facts]) -> dict[bytes, Facts]:
     """Leave out when directories were modified: whether that is told depends on names of what is not there any more."""
     return {path: replace(each, mtime=0) if each.kind is Kind.DIRECTORY else each for path, each in facts.items()}
+
+
+@pytest.mark.parametrize("path", ["/a/f1", "/packed/f3", "/b/c/f9", "/a/f2", "/a/f0"])
+def test_content_alone_is_enough(tmp_path: Path, trees: dict[str, Path], path: str) -> None:
+    """Windows writes times when it comes to it, and content at any time."""
+    then = trees["4k"].read_bytes()
+    view = open_filesystem(Memory(then))
+    node = lookup(view, path.encode())
+    assert node is not None
+    assert isinstance(view, Ntfs)
+    record = view.table.record(node.number)
+    assert record is not None
+    name = b"of 70000" if path == "/a/f2" else b""
+    (content,) = (each for each in record.attributes() if (each.kind, each.name) == (0x80, name))
+    later = bytearray(then)
+    if content.value is None:
+        ((_, cluster, _), *_) = runs(content.pairs, 0, view.layout.clusters)
+        later[cluster * view.layout.cluster_bytes + 3] ^= 1
+    else:
+        later[then.index(record.raw[:0x28]) + record.raw.index(content.value)] ^= 1
+    image = tmp_path / "later"
+    image.write_bytes(later)
+    (found,) = changes(trees["4k"], image, 512)
+    assert found.path == path
+    assert found.aspects == {Aspect.ATTRIBUTES if name else Aspect.CONTENT}
+
+
+def test_what_did_not_change_is_not_read(tmp_path: Path, trees: dict[str, Path]) -> None:
+    large = [["create", "/large"], ["write", "/large", "77" * 4_000_000]]
+    then = ntfs.changed(Path(shutil.copy(trees["4k"], tmp_path / "then")), large)
+    later = ntfs.changed(Path(shutil.copy(then, tmp_path / "later")), [["attrib", "/large", 0x1]])
+    before, after = Counting(Memory(then.read_bytes())), Counting(Memory(later.read_bytes()))
+    changed = ext.differences(then.read_bytes(), later.read_bytes(), 512)
+    (found,) = compare(open_filesystem(before), open_filesystem(after), changed)
+    assert found.aspects == {Aspect.FLAGS}
+    assert before.read_bytes < 500_000
+    assert after.read_bytes < 1_000_000
+
+
+def test_other_filesystems_are_compared_by_path(tmp_path: Path, trees: dict[str, Path]) -> None:
+    """The same files made twice: all that differs is when they were made, and where they lie."""
+    other = ntfs.changed(ntfs.make(tmp_path / "other", "-c", "2048"), small_tree())
+    ntfs.changed(other, [["delete", "/a/f1"], ["write", "/b/f3", "77", 5], ["create", "/b/new"]])
+    views = open_filesystem(Memory(trees["4k"].read_bytes())), open_filesystem(Memory(other.read_bytes()))
+    found = {(each.path, each.change) for each in compare(*views) if each.aspects != {Aspect.MODIFIED}}
+    assert found == {("/a/f1", Change.REMOVED), ("/b/f3", Change.CHANGED), ("/b/new", Change.ADDED)}

@@ -93,10 +93,10 @@ class File:
 
     def index(self, name: bytes = NAMES) -> Index:
         """Return one of its indexes, that of the names in it mostly."""
-        root = self.stream(INDEX_ROOT, name)
-        if root is None or root.value is None:
+        root, blocks = self.stream(INDEX_ROOT, name), self.stream(INDEX_ALLOCATION, name)
+        if root is None or root.value is None or (blocks is not None and blocks.value is not None):
             raise FilesystemError("a directory is damaged")
-        return Index(root.value, self.stream(INDEX_ALLOCATION, name), self._table.layout.cluster_bytes)
+        return Index(root.value, blocks, self._table.layout.cluster_bytes)
 
     def node(self, device: tuple[int, int] | None = None) -> Node:
         """Return what is told about it."""

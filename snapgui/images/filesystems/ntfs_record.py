@@ -100,7 +100,7 @@ def _attribute(raw: bytes) -> Attribute:
     name = text(raw[name_at : name_at + 2 * name_length]) if name_length else b""
     if not elsewhere:
         size, at = _RESIDENT.unpack_from(raw, _ELSEWHERE_AT)
-        if at + size > length:
+        if at + size > length or at % 8:
             raise _damaged()
         return Attribute(kind, name, flags, raw[at : at + size], size)
     if length < _ELSEWHERE_AT + _ELSEWHERE.size:

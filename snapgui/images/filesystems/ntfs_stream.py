@@ -17,6 +17,7 @@ from snapgui.images.filesystems.ntfs_runs import damaged, joined, runs
 
 KEPT_UNITS = 4
 """Of a compressed attribute, of up to 64 KiB mostly."""
+LZNT1 = 1
 LARGEST_UNIT, LARGEST_COMPRESSED = 2**20, 64 * 2**30
 """Bytes; Windows compresses no file of more than some 30 GiB."""
 
@@ -45,7 +46,8 @@ class Stream:
         if whole * self._layout.cluster_bytes < written:
             raise damaged()
         unit = self._head.unit_clusters * self._layout.cluster_bytes
-        if self.compressed and (unit > LARGEST_UNIT or self.size > LARGEST_COMPRESSED):
+        other = self._head.flags & COMPRESSED not in (0, LZNT1)
+        if other or (self.compressed and (unit > LARGEST_UNIT or self.size > LARGEST_COMPRESSED)):
             raise FilesystemError("a file is compressed in a way that is not read here")
 
     def extents(self) -> Numbers | None:
