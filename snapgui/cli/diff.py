@@ -11,7 +11,8 @@ from snapgui.cli.records import utc
 from snapgui.images.difference import Difference
 from snapgui.images.filesystems.changes import FileChange, FileFacts
 from snapgui.model.difference import Change, ConfigurationDifference
-from snapgui.operations.compare_blocks import BlockDifference, compare_blocks
+from snapgui.operations.block_difference import BlockDifference
+from snapgui.operations.compare_blocks import compare_blocks
 from snapgui.operations.compare_configuration import configurations
 from snapgui.operations.compare_files import compare_files
 from snapgui.operations.facts import read_facts, snapshot_of

@@ -129,6 +129,16 @@ def open_volume(connection: Connection, path: str) -> VolumeStream | None:
         return None
 
 
+def changed_at(connection: Connection, path: str) -> str:
+    """Return when a file of an active pool was written to last, in libvirt's words, and its size; else nothing."""
+    with contextlib.suppress(libvirt.libvirtError):
+        volume = connection.libvirt.storageVolLookupByPath(path)
+        root = parse(volume.XMLDesc(0))
+        when = root.findtext("target/timestamps/mtime")
+        return f"{when} {root.findtext('physical')}" if when else ""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Volume:
     """One file of a storage pool, as libvirt describes it; ``changed`` is when it was written to last, in its words."""

@@ -7,6 +7,7 @@ while no VM has the image open for writing, because a running one writes its tab
 
 import itertools
 import zlib
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -102,6 +103,7 @@ class Clusters:
         self._tables: dict[int, Table | None] = {}
         if len(self.l1) * self.table_bytes < self.virtual_bytes:
             raise ImageError("the table of the image is too small for its disk")
+        _refuse_repeated(self.l1)
 
     def unchanged(self) -> bool:
         """Whether the state is still where it was when it was opened: a snapshot may be deleted meanwhile."""
@@ -210,6 +212,14 @@ def _refuse_unreadable(head: Qcow2Head) -> None:
         raise ImageError("the image is compressed in a way that is not known here")
     if head.features & ~READABLE:
         raise ImageError("the image uses features that are not known here, or keeps its data in another file")
+
+
+def _refuse_repeated(l1: "array[int]") -> None:
+    """A table that answers for two stretches of the disk is one that no QEMU writes, and makes small images endless."""
+    tables = np.frombuffer(l1, np.uint64) if l1 else np.zeros(0, np.uint64)
+    used = tables[tables != 0]
+    if len(np.unique(used)) != len(used):
+        raise ImageError("the image is damaged: two places of its disk have the same table")
 
 
 def _mark_compressed(

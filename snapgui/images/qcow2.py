@@ -6,6 +6,7 @@ truncated: every size and place is checked against the file before anything is r
 
 import json
 import struct
+from array import array
 from dataclasses import dataclass
 
 from snapgui.images.source import ByteSource
@@ -203,14 +204,14 @@ def _snapshots(source: ByteSource, offset: int, count: int, virtual: int) -> tup
     return tuple(found)
 
 
-def read_l1(source: ByteSource, offset: int, entries: int) -> list[int]:
-    """Return where the second-level tables lie, 0 for none."""
+def read_l1(source: ByteSource, offset: int, entries: int) -> "array[int]":
+    """Return where the second-level tables lie, 0 for none: there may be millions, of 8 bytes each."""
     raw = read_bytes(source, offset, entries * 8, most=LARGEST_L1)
-    return [entry & OFFSET_MASK for (entry,) in struct.iter_unpack(">Q", raw)]
+    return array("Q", (entry & OFFSET_MASK for (entry,) in struct.iter_unpack(">Q", raw)))
 
 
-def _padded(entries: list[int], length: int) -> list[int]:
-    return entries + [0] * (length - len(entries))
+def _padded(entries: "array[int]", length: int) -> "array[int]":
+    return entries + array("Q", [0]) * (length - len(entries))
 
 
 def read_bytes(source: ByteSource, offset: int, length: int, most: int) -> bytes:

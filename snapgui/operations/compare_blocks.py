@@ -7,23 +7,26 @@ the guest stands still for the milliseconds in which they are read (compare.md, 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from snapgui.hypervisor import volumes
 from snapgui.hypervisor.connection import Connection
 from snapgui.images.clusters import Clusters
 from snapgui.images.difference import Difference, difference, exact
-from snapgui.images.disk_map import DiskMap, disk_map
+from snapgui.images.disk_map import disk_map
 from snapgui.images.layers import Layers
-from snapgui.images.partitions import Partition, partitions
+from snapgui.images.partitions import partitions
 from snapgui.images.qcow2 import ImageError
 from snapgui.images.writer import WriteCancelled
 from snapgui.model.errors import Broken, Cancelled, Refused
 from snapgui.model.records import Disk, Place, Snapshot
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
+from snapgui.operations import frozen, result_cache
+from snapgui.operations.block_difference import BlockDifference, Drawn
 from snapgui.operations.facts import Facts, snapshot_of
 from snapgui.operations.history import History
 from snapgui.operations.image_access import layers_of
+from snapgui.operations.kept_blocks import packed, unpacked
 from snapgui.operations.standing_still import standing_still
 
 MOST_TABLES = 256 * 2**20
@@ -40,34 +43,6 @@ class DiskState:
     format: str
     inside: str = ""
     live: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """What a picture of a disk shows: its map, and its partitions, or why these are not known."""
-
-    map: DiskMap
-    partitions: tuple[Partition, ...] = ()
-    why_no_partitions: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class BlockDifference:
-    """What differs, by disk; ``only_before`` and ``only_after`` are disks that just one of both has.
-
-    ``paused_s``: how long the guest stood still for it. ``drawn``: by disk, where that was asked for.
-    """
-
-    disks: dict[str, Difference]
-    only_before: tuple[str, ...] = ()
-    only_after: tuple[str, ...] = ()
-    paused_s: float = 0.0
-    drawn: dict[str, Drawn] = field(default_factory=dict)
-
-    def mirrored(self) -> "BlockDifference":
-        """Return it as seen from the other side."""
-        drawn = {target: replace(each, map=each.map.mirrored()) for target, each in self.drawn.items()}
-        return replace(self, only_before=self.only_after, only_after=self.only_before, drawn=drawn)
 
 
 def _nobody(_target: str, _done: int, _total: int) -> None:
@@ -95,19 +70,48 @@ def compare_blocks(
     one, other = states_of(connection, facts, before), states_of(connection, facts, after)
     if content and (why := why_no_content(facts, after)) is not None:
         raise Refused(why)
+    known: dict[str, tuple[Difference, Drawn | None]] = {}
     with opened_pairs(connection, one, other) as pairs:
         paused = _read_live(connection, facts, history, pairs)
-        found = {pair.state.target: pair.compared(content, report, cancel) for pair in pairs}
-        looked = found if content else {}
-        wanted = pairs if draw else []
-        drawn = {pair.state.target: pair.drawn(looked.get(pair.state.target), cancel) for pair in wanted}
+        wish = _Wish(connection, facts, content, draw, lasting=after is not None)
+        for pair in pairs:
+            known[pair.state.target] = wish.answered(pair, report, cancel)
     return BlockDifference(
-        found,
+        {target: found for target, (found, _) in known.items()},
         tuple(target for target in one if target not in other),
         tuple(target for target in other if target not in one),
         paused,
-        drawn,
+        {target: drawn for target, (_, drawn) in known.items() if drawn is not None},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is asked about each disk; the answer for frozen states is kept on disk."""
+
+    connection: Connection
+    facts: Facts
+    content: bool
+    draw: bool
+    lasting: bool
+
+    def answered(self, pair: "Pair", report: Report, cancel: threading.Event | None) -> tuple[Difference, Drawn | None]:
+        """Return what differs, and what a picture needs if that is wanted."""
+        key = self._key(pair) if self.lasting else None
+        kept = None if key is None else result_cache.load(key)
+        known = None if kept is None else unpacked(kept, draw=self.draw)
+        if known is not None:
+            return known
+        found = pair.compared(self.content, report, cancel)
+        drawn = pair.drawn(found if self.content else None, cancel) if self.draw else None
+        if key is not None:
+            result_cache.store(key, packed(found, drawn))
+        return found, drawn
+
+    def _key(self, pair: "Pair") -> str | None:
+        known = frozen.marks(self.connection, (pair.before, pair.after))
+        about = (self.connection.uri, self.facts.vm.uuid, pair.state.target, str(self.content), str(self.draw))
+        return None if known is None else result_cache.key_of("blocks", (*about, *known))
 
 
 @contextlib.contextmanager

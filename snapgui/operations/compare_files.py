@@ -18,11 +18,13 @@ from snapgui.images.filesystems.section import Readable
 from snapgui.images.qcow2 import ImageError
 from snapgui.model.errors import Cancelled, Refused
 from snapgui.model.text import QT_TRANSLATE_NOOP
+from snapgui.operations import frozen, result_cache
 from snapgui.operations.compare_blocks import Pair, broken, opened_pairs, states_of, why_no_content
 from snapgui.operations.facts import Facts
 from snapgui.operations.file_hashes import Hashes
 from snapgui.operations.file_news import FilesDiffer, FilesystemDone, FilesystemFound, Tell
-from snapgui.operations.file_places import DiskPair, FilePlace, places_of
+from snapgui.operations.file_places import DiskPair, FilePlace, places_of, volumes_of
+from snapgui.operations.kept_files import Recording, packed, unpacked
 
 MOST_CHANGES = 2**20
 """Of one filesystem that are told; each takes some 600 bytes."""
@@ -50,11 +52,29 @@ def compare_files(
         raise Refused(why)
     cancel = cancel or threading.Event()
     with opened_pairs(connection, one, other) as pairs:
+        key = _key(connection, facts, pairs, content=content) if after is not None else None
+        known = None if key is None else result_cache.load(key)
+        if known is not None and (kept := unpacked(known)) is not None:
+            for news in kept:
+                tell(news)
+            return
+        recording = Recording(tell)
         for place in _places(pairs, cancel):
-            _compare_place(place, tell, content=content)
+            _compare_place(place, recording, content=content)
         for pair in pairs:
             with broken(pair.state.target):
                 pair.refuse_changed()
+    if key is not None and recording.news is not None:
+        result_cache.store(key, packed(recording.news))
+
+
+def _key(connection: Connection, facts: Facts, pairs: Iterable[Pair], *, content: bool) -> str | None:
+    """Return the name that the result for frozen states has in the cache; None where they cannot be told."""
+    views = [view for pair in pairs for view in (pair.before, pair.after)]
+    known = frozen.marks(connection, views)
+    targets = [pair.state.target for pair in pairs]
+    about = (connection.uri, facts.vm.uuid, str(content), *targets)
+    return None if known is None else result_cache.key_of("files", (*about, *known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +95,21 @@ class _Interruptible:
 
 
 def _places(pairs: Iterable[Pair], cancel: threading.Event) -> Iterator[FilePlace]:
+    found: list[FilePlace] = []
     for pair in pairs:
         changed = pair.compared(content=False, report=_nobody, cancel=cancel).extents
         views = [_Interruptible(view, cancel) for view in (pair.before, pair.after)]
-        yield from places_of(DiskPair(pair.state.target, views[0], views[1], changed))
+        for place in places_of(DiskPair(pair.state.target, views[0], views[1], changed)):
+            found.append(place)
+            yield place
+    yield from volumes_of(found)
 
 
 def _nobody(_target: str, _done: int, _total: int) -> None:
     """Report to nobody."""
 
 
-def _compare_place(place: FilePlace, tell: Tell, *, content: bool) -> None:
+def _compare_place(place: FilePlace, tell: Recording, *, content: bool) -> None:
     problem = ""
     try:
         before, after = _opened(place)
@@ -95,13 +119,18 @@ def _compare_place(place: FilePlace, tell: Tell, *, content: bool) -> None:
             changes = Hashes(place.name, before, after, tell).added(changes)
         for batch in _batches(changes):
             tell(FilesDiffer(place.name, batch))
-    except (FilesystemError, ImageError, OSError) as error:
+    except FilesystemError as error:
         problem = str(error)
+    except (ImageError, OSError) as error:
+        problem = str(error)
+        tell.forget()
     tell(FilesystemDone(place.name, problem))
 
 
 def _opened(place: FilePlace) -> tuple[FileSystem, FileSystem]:
     """Return both views. Raises FilesystemError that says in which one something is wrong, if not in both."""
+    if place.problem:
+        raise FilesystemError(place.problem)
     if place.before is None or place.after is None:
         raise FilesystemError("the partition is only there " + ("before" if place.after is None else "after"))
     problems: dict[str, str] = {}

@@ -11,7 +11,8 @@ from snapgui.model.difference import ConfigurationDifference
 from snapgui.model.records import Snapshot
 from snapgui.model.text import Text
 from snapgui.operations import thumbnails
-from snapgui.operations.compare_blocks import BlockDifference, compare_blocks, why_no_content
+from snapgui.operations.block_difference import BlockDifference
+from snapgui.operations.compare_blocks import compare_blocks, why_no_content
 from snapgui.operations.compare_configuration import configurations
 from snapgui.operations.facts import read_facts
 from snapgui.operations.history import History

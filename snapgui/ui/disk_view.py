@@ -7,7 +7,7 @@ import numpy as np
 from snapgui.images.difference import Difference
 from snapgui.images.disk_map import Covered, Part
 from snapgui.images.partitions import Partition
-from snapgui.operations.compare_blocks import Drawn
+from snapgui.operations.block_difference import Drawn
 
 SMALLEST_SPAN = 64 * 1024
 """Bytes that the strip shows at least."""

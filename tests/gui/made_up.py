@@ -11,7 +11,7 @@ from snapgui.model.difference import Change, ConfigChange, ConfigurationDifferen
 from snapgui.model.errors import Refused
 from snapgui.model.records import Vm, VmState
 from snapgui.model.text import Text
-from snapgui.operations.compare_blocks import BlockDifference, Drawn
+from snapgui.operations.block_difference import BlockDifference, Drawn
 from snapgui.operations.history import History
 from snapgui.ui.bridge import Bridge
 from snapgui.ui.compare_look import BlockLook, ConfigurationLook

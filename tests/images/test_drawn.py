@@ -7,7 +7,8 @@ import pytest
 
 from snapgui.images.layers import Layers, layer
 from snapgui.images.source import LocalFile
-from snapgui.operations.compare_blocks import BlockDifference, DiskState, Drawn, Pair
+from snapgui.operations.block_difference import BlockDifference, Drawn
+from snapgui.operations.compare_blocks import DiskState, Pair
 from tests.unit.test_partitions import CAPACITY, PROTECTIVE, boot_record, disk
 
 OLD = disk((0, boot_record((0x83, 2048, 2048))))

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from snapgui.operations import result_cache
+from snapgui.operations.file_news import FilesystemDone, FilesystemFound
+from snapgui.operations.kept_files import packed, unpacked
+from snapgui.operations.paths import cache_directory
 from tests.images import qemu
 from tests.qemu.commands import ok, refused, result
 from tests.stacks.access import Access
@@ -62,4 +66,23 @@ def test_what_is_no_filesystem_is_said(idle_guest: Machine) -> None:
     qemu.io(overlay, "write -P 7 0 64k")
     said = result(idle_guest.uri, "diff", vm, "a", "--files")["files"]["vda"]
     assert (said["filesystem"], said["changes"]) == (None, [])
-    assert said["problem"] == "no filesystem that is read here lies on it"
+    assert said["problem"] == "after: no filesystem that is known here lies on it"
+
+
+def test_what_is_frozen_is_read_once(idle_guest: Machine) -> None:
+    """The second answer comes from the cache, and a snapshot of the same name is another one."""
+    vm, uri = idle_guest.name, idle_guest.uri
+    for name in ("a", "b"):
+        ok(uri, "take", vm, name, "--kind", "internal")
+    first = result(uri, "diff", vm, "a", "b", "--files", "--blocks")
+    assert result(uri, "diff", vm, "a", "b", "--files", "--blocks") == first
+    kept = {path.name: result_cache.load(path.name) or b"" for path in (cache_directory() / "comparisons").iterdir()}
+    assert len(kept) == len(("files", "blocks"))
+    key = next(name for name, content in kept.items() if unpacked(content))
+    result_cache.store(key, packed([FilesystemFound("vda", "made up"), FilesystemDone("vda")]))
+    assert result(uri, "diff", vm, "a", "b", "--files")["files"]["vda"]["filesystem"] == "made up"
+    ok(uri, "delete", vm, "b")
+    ok(uri, "take", vm, "b", "--kind", "internal")
+    assert result(uri, "diff", vm, "a", "b", "--files")["files"] == first["files"]
+    assert result(uri, "diff", vm, "a", "--files")["files"] == first["files"], "now is not frozen"
+    assert len(list((cache_directory() / "comparisons").iterdir())) == len(kept) + 1
