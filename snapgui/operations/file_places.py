@@ -51,6 +51,24 @@ def places_of(pair: DiskPair) -> Iterator[FilePlace]:
         yield _place(f"{pair.target}{number}", pair, olds.get(number), news.get(number))
 
 
+def sections_of(target: str, disk: Readable) -> dict[str, Section]:
+    """Return the partitions of a disk in one state by name; the whole disk where it has no table that can be read."""
+    found = _partitions(disk)
+    if not found:
+        return {target: Section(disk)}
+    return {f"{target}{number}": Section(disk, each.start, each.length) for number, each in found.items()}
+
+
+def volume_at(sections: Mapping[str, Section], name: str) -> Section | None:
+    """Return a logical volume that lies on some places in one state, None where there is none. Raises ImageError."""
+    found = _volumes(sections).get(name)
+    if found is None:
+        return None
+    if found.problem:
+        raise ImageError(found.problem)
+    return Section(Assembled(found, sections))
+
+
 def volumes_of(places: Sequence[FilePlace]) -> Iterator[FilePlace]:
     """Yield the logical volumes that lie on some places."""
     sides = [

@@ -1,70 +1,32 @@
-"""Read one file of a VM's disk as it was at a snapshot, or as it is in a VM that is off. Nothing is mounted."""
+"""Read one file of a VM's disk as it was at a snapshot, or as it is now. Nothing is mounted."""
 
-import contextlib
 from collections.abc import Iterator
 
 from snapgui.hypervisor.connection import Connection
-from snapgui.images.filesystems.filesystem import FileSystem, FilesystemError, Kind, Node
-from snapgui.images.filesystems.opening import open_filesystem
-from snapgui.images.filesystems.section import Section
-from snapgui.images.layers import Layers
-from snapgui.images.partitions import partitions
-from snapgui.images.qcow2 import ImageError
-from snapgui.model.errors import Broken, Gone, Refused
+from snapgui.images.filesystems.filesystem import FileSystem, Kind, Node
+from snapgui.model.errors import Gone, Refused
 from snapgui.model.text import QT_TRANSLATE_NOOP
-from snapgui.operations.compare_blocks import DiskState, states_of, why_no_content
 from snapgui.operations.facts import Facts
-from snapgui.operations.image_access import layers_of
+from snapgui.operations.history import History
+from snapgui.operations.lent_files import lent_filesystem
 
 PIECE = 2**20
 MOST_LINKS = 40
 """Symbolic links that are followed on the way to a file, as the kernel counts them; more go round in circles."""
 
 
-def read_file(connection: Connection, facts: Facts, snapshot: str | None, place: str, path: str) -> Iterator[bytes]:
+def read_file(
+    connection: Connection, facts: Facts, history: History, snapshot: str | None, place: str, path: str
+) -> Iterator[bytes]:
     """Yield the content of a file in pieces; ``place`` is a disk (``vda``) or a partition of it (``vda1``).
 
     Symbolic links are followed within the filesystem. Raises Gone, Refused, or Broken where it cannot be read.
+    A running VM does not stand still for it, but is held meanwhile: raises Busy where it cannot be.
     """
-    if (why := why_no_content(facts, snapshot)) is not None:
-        raise Refused(why)
-    states = states_of(connection, facts, snapshot)
-    target = max((name for name in states if place.startswith(name)), key=len, default="")
-    number = place[len(target) :]
-    if not target or (number and not number.isdecimal()):
-        text = QT_TRANSLATE_NOOP("errors", "There is no disk or partition {place}; there are: {known}.")
-        raise Gone(text.format(place=place, known=", ".join(sorted(states))))
-    with _readable(place), _opened(connection, states[target]) as layers:
-        files = open_filesystem(_section(layers, int(number) if number else None, place))
+    with lent_filesystem(connection, facts, history, snapshot, place) as files:
         node = _found(files, path)
         for offset in range(0, node.size, PIECE):
             yield files.read(node.number, offset, min(PIECE, node.size - offset))
-        if not layers.unchanged():
-            raise ImageError("the snapshot was changed while it was read")
-
-
-@contextlib.contextmanager
-def _opened(connection: Connection, state: DiskState) -> Iterator[Layers]:
-    with layers_of(connection, state.path, state.format, state.inside) as layers:
-        yield layers
-
-
-@contextlib.contextmanager
-def _readable(place: str) -> Iterator[None]:
-    try:
-        yield
-    except (FilesystemError, ImageError, OSError) as error:
-        text = QT_TRANSLATE_NOOP("errors", "{place} could not be read: {reason}.")
-        raise Broken(text.format(place=place, reason=str(error))) from error
-
-
-def _section(layers: Layers, number: int | None, place: str) -> Section:
-    if number is None:
-        return Section(layers)
-    found = next((each for each in partitions(layers.read, layers.virtual_bytes) if each.number == number), None)
-    if found is None:
-        raise Gone(QT_TRANSLATE_NOOP("errors", "There is no partition {place}.").format(place=place))
-    return Section(layers, found.start, found.length)
 
 
 def _found(files: FileSystem, path: str) -> Node:

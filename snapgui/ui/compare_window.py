@@ -13,7 +13,7 @@ from snapgui.model.errors import Cancelled, SnapguiError, Unavailable
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations.history import History
 from snapgui.ui.blocks_page import BlocksPage
-from snapgui.ui.bridge import Bridge
+from snapgui.ui.bridge import Bridge, Submit
 from snapgui.ui.compare_look import (
     BlockLook,
     ConfigurationLook,
@@ -26,12 +26,13 @@ from snapgui.ui.compare_look import (
 from snapgui.ui.compare_page import MARGIN, ComparePage
 from snapgui.ui.configuration_page import ConfigurationPage
 from snapgui.ui.elided_label import ElidedLabel
+from snapgui.ui.files_tab import FilesTab
 from snapgui.ui.host import Host
 from snapgui.ui.screens_page import ScreensPage
 from snapgui.ui.sides import Pair
 from snapgui.ui.wording import plain_label, tr
 
-SIZE = QSize(980, 640)
+SIZE = QSize(1080, 720)
 
 
 class CompareWindow(QWidget):
@@ -52,11 +53,14 @@ class CompareWindow(QWidget):
         self.screens = ScreensPage(self)
         self.configuration_page = ComparePage(self.configuration, tr("Comparing the configuration…"), self)
         self.blocks_page = ComparePage(self.blocks, tr("Comparing the blocks…"), self)
+        self.files_page = FilesTab(self._ask, bridge, history, pair, self)
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
         self.tabs.addTab(self.configuration_page, tr("Configuration"))
         self.tabs.addTab(self.blocks_page, tr("Blocks"))
+        self.tabs.addTab(self.files_page, tr("Files"))
+        self.tabs.currentChanged.connect(self._on_tab)
         self.screens.hide()
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -85,8 +89,13 @@ class CompareWindow(QWidget):
         look = self.blocks.look
         if look is not None:
             self.blocks.show_look(look.mirrored(), reading=self._reading)
+        self.files_page.show_pair(self.pair)
         self._ask_configuration()
         self._ask_screens()
+
+    def _on_tab(self, number: int) -> None:
+        if self.tabs.widget(number) is self.files_page:
+            self.files_page.first_shown()
 
     def _name_sides(self) -> None:
         self.setWindowTitle(self.pair.title)
@@ -211,6 +220,7 @@ class CompareWindow(QWidget):
         done: Callable[[Any], None],
         failed: Callable[[SnapguiError], None],
         told: Callable[[Any], None] = lambda _message: None,
+        submit: Submit | None = None,
     ) -> None:
         connection = self._host.connection
         if connection is None:
@@ -221,7 +231,7 @@ class CompareWindow(QWidget):
             with connection.apart() as own:
                 return question(own, post)
 
-        self._bridge.run(self._host.lanes.aside, work, self, done, failed, told)
+        self._bridge.run(submit or self._host.lanes.aside, work, self, done, failed, told)
 
     def _fail(self, page: ComparePage, error: SnapguiError) -> None:
         if isinstance(error, Unavailable) and self._host.up:
@@ -235,10 +245,13 @@ class CompareWindow(QWidget):
         if event.type() == QEvent.Type.PaletteChange:
             self.configuration.recolour()
             self.blocks.recolour()
+            self.files_page.files.recolour()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._cancel.set()
+        self.files_page.close_all()
         self._bridge.drop(self)
+        self._bridge.drop(self.files_page.arranger)
         self.closed.emit(self)
         event.accept()
 

@@ -1,11 +1,26 @@
-"""Two texts line by line beside each other: which lines are the same, and which stand against nothing."""
+"""Two texts line by line beside each other: which lines are the same, which stand against nothing, and which words of
+a line that was changed are others.
+"""
 
 import difflib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 MOST_LINES = 20_000
 """Beyond that nothing is aligned: it would take too long, and nobody reads it."""
+
+
+MOST_CHANGED_LINES = 3_000
+"""Lines that differ, after what is the same at both ends was left out; more of them are not aligned either."""
+LONGEST_LINE = 500
+"""Characters of a line whose words are compared."""
+MOST_WORDS = 1_000
+"""Lines that were changed whose words are compared."""
+_WORD = re.compile(r"\w+|\s+|.", re.DOTALL)
+Spans = tuple[tuple[int, int], ...]
+Words = dict[int, tuple[Spans, Spans]]
+"""By the number of a row: where words of either side are others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +51,46 @@ def aligned(before: str, after: str) -> tuple[Row, ...]:
     return tuple(_rows(one, other))
 
 
+def words_of(rows: Sequence[Row]) -> Words:
+    """Return which words are others, of the first lines that were changed."""
+    changed = [number for number, row in enumerate(rows) if row.sign == "±"][:MOST_WORDS]
+    return {number: changed_words(rows[number].before or "", rows[number].after or "") for number in changed}
+
+
+def changed_words(before: str, after: str) -> tuple[Spans, Spans]:
+    """Return where in two lines words are others, as (begin, end) of each; nothing where the lines have little in
+    common, or are very long.
+    """
+    if max(len(before), len(after)) > LONGEST_LINE:
+        return (), ()
+    one, other = _WORD.findall(before), _WORD.findall(after)
+    matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
+    if matcher.quick_ratio() < 0.3:  # noqa: PLR2004 - another line, not the same one changed
+        return (), ()
+    codes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+    return _spans(one, [(code[1], code[2]) for code in codes]), _spans(other, [(code[3], code[4]) for code in codes])
+
+
+def _spans(words: list[str], places: list[tuple[int, int]]) -> Spans:
+    ends = [0]
+    for word in words:
+        ends.append(ends[-1] + len(word))
+    return tuple((ends[begin], ends[end]) for begin, end in places if end > begin)
+
+
 def _rows(one: list[str], other: list[str]) -> Iterator[Row]:
+    """Leave out what is the same at both ends, and align the rest."""
+    most = min(len(one), len(other))
+    head = next((number for number in range(most) if one[number] != other[number]), most)
+    most -= head
+    tail = next((number for number in range(most) if one[-1 - number] != other[-1 - number]), most)
+    middle = one[head : len(one) - tail], other[head : len(other) - tail]
+    yield from (Row(line, line, True) for line in one[:head])
+    yield from (_beside if max(map(len, middle)) > MOST_CHANGED_LINES else _compared)(*middle)
+    yield from (Row(line, line, True) for line in one[len(one) - tail :])
+
+
+def _compared(one: list[str], other: list[str]) -> Iterator[Row]:
     for tag, a, b, c, d in difflib.SequenceMatcher(None, one, other).get_opcodes():
         if tag == "equal":
             yield from (Row(line, line, True) for line in one[a:b])

@@ -288,7 +288,9 @@ class MainWindow(QMainWindow):
         if relative is not None:
             relative_menu(self, relative, lambda: self._go_to(relative)).popup(point)
             return
-        node_menu(self, self.actions_, here=self.pane.here_selected() and not self.pane.selected()).popup(point)
+        menu = node_menu(self, self.actions_, here=self.pane.here_selected() and not self.pane.selected())
+        self.compare_wishes.add_to(menu)
+        menu.popup(point)
 
     def _on_vm_menu(self, point: QPoint) -> None:
         index = self.vms.indexAt(point)

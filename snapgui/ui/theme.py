@@ -123,6 +123,10 @@ QToolButton#segment[place="last"] {{ border-top-right-radius: 6px; border-bottom
   margin-left: -1px; }}
 QToolButton#segment:checked {{ background: {ACCENT_SOFT}; color: {ACCENT}; }}
 QToolButton#segment:focus {{ border-color: {ACCENT}; }}
+QToolButton#choices {{ border: 1px solid {CARD_BORDER}; border-radius: 6px; background: {CARD};
+  padding: 4px 22px 4px 10px; }}
+QToolButton#choices:hover, QToolButton#choices:focus {{ border-color: {ACCENT}; }}
+QToolButton#choices::menu-indicator {{ subcontrol-origin: padding; subcontrol-position: right center; right: 8px; }}
 QLineEdit, QPlainTextEdit {{ border: 1px solid {CARD_BORDER}; border-radius: 6px; padding: 4px 8px;
   selection-background-color: {ACCENT}; selection-color: {ON_ACCENT}; }}
 QLineEdit:focus, QPlainTextEdit:focus {{ border-color: {ACCENT}; }}
@@ -149,6 +153,8 @@ QAbstractItemView {{ border: none; outline: none; }}
 QTreeView#vms, QListView#jobs, QListView#disks {{ background: transparent; }}
 QTreeView#outline::item {{ padding: 5px 4px; border: none; }}
 QTreeView#outline::item:selected {{ background: {ACCENT_SOFT}; color: palette(text); }}
+QTreeView#facts::item {{ padding: 2px 4px; border: none; }}
+QTreeView#facts::item:selected {{ background: {ACCENT_SOFT}; color: palette(text); }}
 QListView#disks::item {{ padding: 5px 8px; border-radius: 6px; }}
 QListView#disks::item:selected {{ background: {ACCENT_SOFT}; color: palette(text); }}
 QTabWidget::pane {{ border: none; }}

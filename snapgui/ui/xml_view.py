@@ -6,20 +6,26 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontDatabase, QTextCharFormat, QTextFormat
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QTextEdit, QWidget
 
-from snapgui.ui.line_difference import Row
+from snapgui.ui.line_difference import Row, Words
 from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import tr
 
 _GROUNDS = {"+": Role.GOOD_SOFT, "−": Role.LOSS_SOFT, "±": Role.ACCENT_SOFT}
 
 
-class XmlView(QWidget):
-    """Both scroll together."""
+MOST_COLOURED = 5_000
+"""Lines that are coloured: with each of them, painting takes longer. All that differ have a sign."""
 
-    def __init__(self, parent: QWidget) -> None:
+
+class XmlView(QWidget):
+    """Both scroll together. ``names``: what screen readers call the two sides."""
+
+    def __init__(self, parent: QWidget, names: tuple[str, str] | None = None) -> None:
         super().__init__(parent)
         self._rows: tuple[Row, ...] = ()
-        self.before, self.after = self._side(tr("XML, left")), self._side(tr("XML, right"))
+        self._words: Words = {}
+        spoken = names or (tr("XML, left"), tr("XML, right"))
+        self.before, self.after = self._side(spoken[0]), self._side(spoken[1])
         box = QHBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(8)
@@ -28,9 +34,10 @@ class XmlView(QWidget):
             side.verticalScrollBar().valueChanged.connect(other.verticalScrollBar().setValue)
             side.horizontalScrollBar().valueChanged.connect(other.horizontalScrollBar().setValue)
 
-    def show_rows(self, rows: tuple[Row, ...]) -> None:
-        """Show other documents, from their first difference on."""
+    def show_rows(self, rows: tuple[Row, ...], words: Words | None = None) -> None:
+        """Show other documents, from their first difference on; ``words``: those that are others, by line."""
         self._rows = rows
+        self._words = words or {}
         self._fill(self.before, [row.before for row in rows], lambda sign: "" if sign == "+" else sign)
         self._fill(self.after, [row.after for row in rows], lambda sign: "" if sign == "−" else sign)
         self.colour()
@@ -39,9 +46,12 @@ class XmlView(QWidget):
 
     def colour(self) -> None:
         """Colour what differs, anew after the scheme was changed."""
-        for side, mine in ((self.before, "−±"), (self.after, "+±")):
+        for place, (side, mine) in enumerate(((self.before, "−±"), (self.after, "+±"))):
             wanted = [(number, row.sign) for number, row in enumerate(self._rows) if row.sign and row.sign in mine]
-            side.setExtraSelections([_selection(side, number, sign) for number, sign in wanted])
+            made = [_selection(side, number, sign) for number, sign in wanted[:MOST_COLOURED]]
+            for number, spans in self._words.items():
+                made += [_word(side, number, begin, end) for begin, end in spans[place]]
+            side.setExtraSelections(made)
 
     def _side(self, name: str) -> QPlainTextEdit:
         side = QPlainTextEdit(self)
@@ -72,5 +82,19 @@ def _selection(side: QPlainTextEdit, number: int, sign: str) -> QTextEdit.ExtraS
     block = side.document().findBlockByNumber(number)
     cursor = side.textCursor()
     cursor.setPosition(block.position())
+    made.format, made.cursor = look, cursor
+    return made
+
+
+def _word(side: QPlainTextEdit, number: int, begin: int, end: int) -> QTextEdit.ExtraSelection:
+    """Mark a part of a line; before it stand the sign and a space."""
+    made = QTextEdit.ExtraSelection()
+    look = QTextCharFormat()
+    look.setBackground(color(Role.ACCENT))
+    look.setForeground(color(Role.ON_ACCENT))
+    start = side.document().findBlockByNumber(number).position() + 2
+    cursor = side.textCursor()
+    cursor.setPosition(start + begin)
+    cursor.setPosition(start + end, cursor.MoveMode.KeepAnchor)
     made.format, made.cursor = look, cursor
     return made

@@ -34,10 +34,10 @@ def make(path: Path, layout: str) -> Path:
 
 def mtools(image: Path, command: str, *arguments: str, may_fail: bool = False) -> None:
     """Run one of the mtools; paths within the image begin with ``::``."""
+    line = [command, "-i", str(image), *arguments]
     done = subprocess.run(
-        [command, "-i", str(image), *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=60,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        line, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL
+    )
     assert may_fail or done.returncode == 0, f"{command} {arguments}: {done.stderr}"
 
 

@@ -4,6 +4,7 @@ import random
 import shutil
 import stat
 import tracemalloc
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from tests.images.linux import run_in_linux
 from tests.images.test_file_changes import both, told, truth
 
 NAMES = (
-    "plain.txt", "UPPER.TXT", "Mixed Case.Text", "ünïcödé – 名前.txt", "😀 astral", "<b>&amp;</b>".replace("<", "(").replace(">", ")"),
+    "plain.txt", "UPPER.TXT", "Mixed Case.Text", "ünïcödé – 名前.txt", "&amp;(b)",
     "x" * 251 + ".end", "a'quote.txt", "many.dots.in.it", "%41", "sp ace", "[brackets]", "noext", "~tilde~1.txt",
 )  # fmt: skip
 
@@ -89,7 +90,7 @@ PATHS = st.tuples(
 @given(
     commands=st.lists(st.tuples(st.sampled_from(VERBS), PATHS, PATHS), min_size=1, max_size=8), seed=st.integers(0, 9)
 )
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_differs_is_what_two_walks_find(
     layout: str, tree: Path, tmp_path: Path, commands: list[tuple[str, str, str]], seed: int
 ) -> None:
@@ -155,7 +156,8 @@ def test_what_the_table_alone_changes_is_found(tree: Path, tmp_path: Path) -> No
 LINUX = """
 for kind in vfat exfat; do
     disk=/dev/vda; [ $kind = exfat ] && disk=/dev/vdb
-    mount -t $kind -o utf8,tz=UTC $disk /mnt 2>/dev/null || mount -t $kind -o utf8 $disk /mnt || mount -t $kind $disk /mnt
+    mkdir -p /mnt; options=iocharset=utf8; [ $kind = vfat ] && options=utf8,tz=UTC
+    mount -t $kind -o $options $disk /mnt
     cd /mnt
     {script}
     echo "in $kind"
@@ -170,7 +172,7 @@ FILL = """
     mkdir -p 'a/b/c d' many
     i=0; while [ $i -lt 60 ]; do dd if=/dev/urandom of="a/b/f$i" bs=701 count=$i 2>/dev/null; i=$((i+1)); done
     i=0; while [ $i -lt 300 ]; do echo $i >"many/a rather long name of a file that takes entries $i"; i=$((i+1)); done
-    echo text >'ünïcödé – 名前.txt'; touch empty; mkdir hollow
+    echo text >'ünïcödé – 名前.txt'; echo beyond >'😀 astral'; touch empty; mkdir hollow
     dd if=/dev/urandom of=large bs=65536 count=40 2>/dev/null
 """
 CHANGES = """
@@ -220,8 +222,6 @@ def kernel_truth(said: str) -> dict[str, tuple[int, str]]:
 
 
 def summed(view: FileSystem) -> dict[str, tuple[int, str]]:
-    from hashlib import sha256
-
     found = {}
     for entry in entries(view):
         node = entry.node
@@ -234,13 +234,17 @@ def summed(view: FileSystem) -> dict[str, tuple[int, str]]:
 @pytest.mark.parametrize("kind", ["vfat", "exfat"])
 def test_files_are_what_the_kernel_reads(kernels: dict[str, tuple[Path, Path, str, str]], kind: str) -> None:
     then, later, told_then, told_now = kernels[kind]
-    for path, said, in_use in ((then, told_then, False), (later, told_now, True)):
+    for path, said, in_use in ((then, told_then, False), (later, told_now, kind == "vfat")):
         view = open_filesystem(Memory(path.read_bytes()))
         wanted = kernel_truth(said)
         assert len(wanted) > 360
         assert summed(view) == wanted
         assert view.unclean is in_use
         assert any("was in use" in str(remark) for remark in view.remarks) is in_use
+    if kind == "exfat":  # Linux calls it clean with every sync
+        content = bytearray(later.read_bytes())
+        content[106] |= 2
+        assert open_filesystem(Memory(bytes(content))).unclean
     assert (view.name, view.label) == (("exfat", "the label") if kind == "exfat" else ("fat32", ""))
 
 
@@ -280,13 +284,13 @@ def test_damage_gives_errors(
     heap = view.layout.heap_at
     tables = [(0, 128), (view.layout.table_at, view.layout.table_at + 600), (heap, heap + 4000)]
     outcomes = {True: 0, False: 0}
-    for number in range(150):
+    for number in range(80):
         changed = bytearray(content)
         low, high = chance.choice(tables)
         for _ in range(chance.choice((1, 3, 10))):
             changed[chance.randrange(low, high)] = chance.choice((0, 1, 2, 0xFF, chance.randrange(256)))
         outcomes[survives(bytes(changed[: len(content) if number % 5 else chance.randrange(len(content))]), view)] += 1
-    assert min(outcomes.values()) > 5
+    assert min(outcomes.values()) > 3
 
 
 def survives(content: bytes, other: FileSystem) -> bool:

@@ -62,6 +62,8 @@ def is_fat(disk: Disk) -> bool:
 
 def read_layout(disk: Disk) -> Layout:
     """Return what the boot sector says. Raises FilesystemError where that cannot be so."""
+    if not is_fat(disk):
+        raise FilesystemError("the boot sector of the FAT filesystem is damaged")
     sector = read_exactly(disk, 0, 512)
     layout = _exfat(sector) if sector[3:11] == b"EXFAT   " else _fat(sector)
     table_end = layout.table_at + -(-(layout.clusters + 2) * layout.bits // 8)
