@@ -19,7 +19,7 @@ def same_content(before: FileSystem, number_before: int, after: FileSystem, numb
         return _same_throughout(before, number_before, after, number_after)
     return all(
         before.read(number_before, at, length) == after.read(number_after, at, length)
-        for begin, end in _doubtful(old, new, changed)
+        for begin, end in doubtful(old, new, changed)
         for at, length in _steps(begin, end)
     )
 
@@ -35,7 +35,7 @@ def _same_throughout(before: FileSystem, number_before: int, after: FileSystem, 
         at += len(old)
 
 
-def _doubtful(old: Numbers, new: Numbers, changed: Ranges) -> Iterator[tuple[int, int]]:
+def doubtful(old: Numbers, new: Numbers, changed: Ranges) -> Iterator[tuple[int, int]]:
     """Yield the ranges of the files that do not lie in the same unchanged place, and are not zeros in both."""
     edges = np.unique(np.concatenate([old[:, 0], old[:, 0] + old[:, 2], new[:, 0], new[:, 0] + new[:, 2]]))
     begins, lengths = edges[:-1], np.diff(edges)
