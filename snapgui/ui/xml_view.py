@@ -13,7 +13,7 @@ from snapgui.ui.wording import tr
 _GROUNDS = {"+": Role.GOOD_SOFT, "−": Role.LOSS_SOFT, "±": Role.ACCENT_SOFT}
 
 
-MOST_COLOURED = 5_000
+MOST_COLOURED = 600
 """Lines that are coloured: with each of them, painting takes longer. All that differ have a sign."""
 
 
