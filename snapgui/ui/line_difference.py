@@ -13,7 +13,7 @@ LONGEST_LINE = 500
 """Characters of a line whose words are compared."""
 CONTEXT = 20
 """Lines that are the same and are shown before and after what differs, where not all can be shown."""
-MOST_WORDS = 200
+MOST_WORDS = 100
 """Lines that were changed whose words are compared."""
 _WORD = re.compile(r"\w+|\s+|.", re.DOTALL)
 Spans = tuple[tuple[int, int], ...]
