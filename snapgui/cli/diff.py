@@ -57,9 +57,10 @@ def diff(options: argparse.Namespace, console: Console) -> int:
                 lines += block_lines(blocks)
             if options.files:
                 files = _Files(console)
-                compare_files(
+                paused_s = compare_files(
                     connection,
                     facts,
+                    history,
                     options.before,
                     options.after,
                     files,
@@ -67,7 +68,7 @@ def diff(options: argparse.Namespace, console: Console) -> int:
                     cancel=console.interruption.cancel,
                 )
                 record["files"] = files_record(files.found.by_place())
-                lines += file_lines(files.found.by_place())
+                lines += file_lines(files.found.by_place()) + _pause_lines(paused_s)
     finally:
         history.close()
         console.done()
@@ -76,12 +77,16 @@ def diff(options: argparse.Namespace, console: Console) -> int:
 
 
 def cat(options: argparse.Namespace, _console: Console) -> int:
-    """``snapgui cat VM@SNAPSHOT DISK-OR-PARTITION PATH``."""
-    with open_connection(options) as connection:
-        vm_uuid, snapshot = connection.find_with_snapshot(options.vm)
-        facts = read_facts(connection, vm_uuid)
-        for piece in read_file(connection, facts, snapshot, options.place, options.path):
-            sys.stdout.buffer.write(piece)
+    """``snapgui cat VM[@SNAPSHOT] DISK-OR-PARTITION PATH``."""
+    history = History()
+    try:
+        with open_connection(options) as connection:
+            vm_uuid, snapshot = connection.find_with_snapshot(options.vm)
+            facts = read_facts(connection, vm_uuid)
+            for piece in read_file(connection, facts, history, snapshot, options.place, options.path):
+                sys.stdout.buffer.write(piece)
+    finally:
+        history.close()
     sys.stdout.flush()
     return DONE
 
@@ -143,9 +148,12 @@ def block_lines(blocks: BlockDifference) -> list[str]:
     lines = [_disk_line(target, found) for target, found in blocks.disks.items()]
     lines += [f"{target}: only before" for target in blocks.only_before]
     lines += [f"{target}: only after" for target in blocks.only_after]
-    if blocks.paused_s:
-        lines.append(f"The guest stood still for {blocks.paused_s * 1000:.0f} ms.")
+    lines += _pause_lines(blocks.paused_s)
     return lines or ["There is no disk to compare."]
+
+
+def _pause_lines(seconds: float) -> list[str]:
+    return [f"The guest stood still for {seconds * 1000:.0f} ms."] if seconds else []
 
 
 def _disk_line(target: str, found: Difference) -> str:

@@ -63,6 +63,7 @@ def _record(leftover: Leftover) -> dict[str, object]:
         "files": [{"path": file.path, "bytes": file.bytes} for file in remains.files],
         "pools": list(remains.pools),
         "copying": remains.copying,
+        "lending": remains.lending,
         "snapshot": remains.snapshot or None,
     }
 

@@ -268,7 +268,7 @@ def _add_diff(verbs: "argparse._SubParsersAction[_Parser]") -> None:
 
 
 def _add_cat(verbs: "argparse._SubParsersAction[_Parser]") -> None:
-    cat = verbs.add_parser("cat", help="print a file as it was at a snapshot")
+    cat = verbs.add_parser("cat", help="print a file as it was at a snapshot, or as it is now")
     cat.add_argument("vm", metavar="VM[@SNAPSHOT]", help="name or UUID, and a snapshot")
     cat.add_argument("place", metavar="DISK-OR-PARTITION", help="such as vda or vda1")
     cat.add_argument("path", metavar="PATH", help="within the filesystem (ext2, ext3 or ext4)")

@@ -5,7 +5,7 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Ingredients:
     busybox: Path
 
 
-def find_ingredients(scratch: Path) -> Ingredients:
+def find_ingredients(scratch: Path, metapackages: Sequence[str] = KERNEL_PACKAGES) -> Ingredients:
     """Take the distribution's packages if apt is here, else what the machine itself runs.
 
     Raises DemoUnavailable if neither yields a kernel and a busybox.
@@ -38,7 +38,7 @@ def find_ingredients(scratch: Path) -> Ingredients:
     reasons: list[str] = []
     if all(map(shutil.which, ("apt-get", "apt-cache", "dpkg-deb"))):
         try:
-            return _from_packages(scratch)
+            return _from_packages(scratch, metapackages)
         except DemoUnavailable as reason:
             reasons.append(str(reason))
     try:
@@ -48,8 +48,8 @@ def find_ingredients(scratch: Path) -> Ingredients:
     raise DemoUnavailable(" ".join(reasons))
 
 
-def _from_packages(scratch: Path) -> Ingredients:
-    names = [*_kernel_packages(), BUSYBOX_PACKAGE]
+def _from_packages(scratch: Path, metapackages: Sequence[str]) -> Ingredients:
+    names = [*_kernel_packages(metapackages), BUSYBOX_PACKAGE]
     tree = scratch / "packages"
     tree.mkdir()
     _apt(["apt-get", "-q", "-o", "APT::Sandbox::User=", "download", *names], tree)
@@ -65,11 +65,11 @@ def _from_packages(scratch: Path) -> Ingredients:
     return Ingredients(kernel, modules, busybox)
 
 
-def _kernel_packages() -> list[str]:
+def _kernel_packages(metapackages: Sequence[str]) -> list[str]:
     """Return the packages that hold the kernel and its modules: what the first known metapackage depends on."""
     if platform.machine() != "x86_64":
         raise DemoUnavailable(f"The demonstration guest is made for x86_64 machines, this is {platform.machine()}.")
-    for metapackage in KERNEL_PACKAGES:
+    for metapackage in metapackages:
         direct = _dependencies(metapackage)
         files = [name for name in direct if _KERNEL_FILES.match(name)]
         if not files:  # Ubuntu: linux-image-virtual -> linux-image-6.8.0-1-generic -> linux-modules-6.8.0-1-generic
@@ -78,7 +78,7 @@ def _kernel_packages() -> list[str]:
         if files:
             return list(dict.fromkeys(files))
     raise DemoUnavailable(
-        "apt knows none of the kernel packages " + ", ".join(KERNEL_PACKAGES) + ": run “apt-get update” first."
+        "apt knows none of the kernel packages " + ", ".join(metapackages) + ": run “apt-get update” first."
     )
 
 

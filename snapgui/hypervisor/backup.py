@@ -53,13 +53,13 @@ def succeeded(connection: Connection, vm_uuid: str) -> bool:
 
 
 def targets(connection: Connection, vm_uuid: str) -> tuple[str, ...]:
-    """Return the files that a running copy writes into; nothing where none runs."""
+    """Return the files that a running backup writes into, those of one that only lends the disks, too."""
     domain = connection.domain(vm_uuid)
     try:
         root = parse(domain.backupGetXMLDesc(0))
     except libvirt.libvirtError:
         return ()
-    return tuple(target.get("file", "") for target in root.iterfind("disks/disk/target"))
+    return tuple(file.get("file", "") for kind in ("target", "scratch") for file in root.iterfind(f"disks/disk/{kind}"))
 
 
 def abort(connection: Connection, vm_uuid: str) -> None:

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
 import libvirt
+from lxml import etree
 
 from snapgui.hypervisor.eventloop import ensure_running
 from snapgui.hypervisor.faults import one_line, translated
@@ -150,8 +152,10 @@ class Connection:
         version = 0
         with contextlib.suppress(libvirt.libvirtError):
             version = self.libvirt.getVersion()
-        external = parse(text).find(".//externalSnapshot") is not None
-        return Capabilities(driver, _version(library), _version(version), external, host_name)
+        root = parse(text)
+        external = root.find(".//externalSnapshot") is not None
+        names = (driver, _version(library), _version(version))
+        return Capabilities(*names, external, host_name, _guests_run_as(root))
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` on each event, in the event thread; return the function that ends it."""
@@ -168,6 +172,13 @@ class Connection:
         event = Event(kind, vm_uuid, time.monotonic())
         for listener in tuple(self._listeners):
             listener(event)
+
+
+def _guests_run_as(root: etree._Element) -> tuple[int, int] | None:
+    """Return (user, group) of the hypervisor's processes: ``+64055:+64055``, where it runs them as another one."""
+    label = root.findtext("host/secmodel[model='dac']/baselabel") or ""
+    found = re.fullmatch(r"\+(\d{1,10}):\+(\d{1,10})", label.strip())
+    return (int(found[1]), int(found[2])) if found else None
 
 
 @contextlib.contextmanager

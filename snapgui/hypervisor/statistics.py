@@ -143,7 +143,11 @@ def image_paths(machine: Machine) -> tuple[str, ...]:
 
 def is_local(connection: Connection) -> bool:
     """Whether paths of the hypervisor are paths of this machine."""
-    uri = connection.uri
+    return is_local_uri(connection.uri)
+
+
+def is_local_uri(uri: str) -> bool:
+    """Whether an address is that of a hypervisor of this machine."""
     scheme, _, rest = uri.partition("://")
     return "+" not in scheme and rest.startswith("/")
 

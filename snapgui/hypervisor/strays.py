@@ -47,12 +47,12 @@ def size(connection: Connection, path: str) -> int | None:
 
 
 def _local_size(path: str) -> int | None:
-    """A link, a directory or a device at that place is nothing that a clone makes."""
+    """A link, a directory or a device at that place is nothing that a job makes; a socket is."""
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_blocks * SECTOR if stat.S_ISREG(found.st_mode) else None
+    return found.st_blocks * SECTOR if stat.S_ISREG(found.st_mode) or stat.S_ISSOCK(found.st_mode) else None
 
 
 def born(connection: Connection, path: str) -> datetime | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snapgui.images.clusters import Clusters, Holds
+from snapgui.images.filesystems.section import Readable
 from snapgui.images.layers import Layer, Layers
 from snapgui.images.writer import WriteCancelled
 
@@ -71,8 +72,8 @@ def difference(before: Layers, after: Layers, cancel: threading.Event | None = N
 
 
 def exact(
-    before: Layers,
-    after: Layers,
+    before: Readable,
+    after: Readable,
     known: Difference,
     report: Callable[[int, int], object] = lambda _done, _total: None,
     cancel: threading.Event | None = None,
@@ -90,7 +91,7 @@ def exact(
     return Difference(known.capacity, SECTOR, _clipped(found.extents(), known.capacity))
 
 
-def _sectors_that_differ(before: Layers, after: Layers, offset: int, size: int) -> Blocks:
+def _sectors_that_differ(before: Readable, after: Readable, offset: int, size: int) -> Blocks:
     padded = -(-size // SECTOR) * SECTOR
     one, other = (
         np.frombuffer(view.read(offset, size).ljust(padded, b"\0"), dtype=np.uint64).reshape(-1, SECTOR // 8)

@@ -277,13 +277,14 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What one hypervisor connection can do."""
+    """What one hypervisor connection can do. ``guests_run_as``: the user and group of its QEMU, where it says so."""
 
     driver: str = "QEMU"
     libvirt: tuple[int, int, int] = (0, 0, 0)
     hypervisor: tuple[int, int, int] = (0, 0, 0)
     external_revert: bool = False
     host_name: str = ""
+    guests_run_as: tuple[int, int] | None = None
 
     @property
     def is_test_driver(self) -> bool:

@@ -1,19 +1,21 @@
 """Which blocks of a VM's disks differ between two snapshots, or a snapshot and now, from metadata alone.
 
 What snapshots froze is read without disturbing anybody. The tables of a running VM's own image are written late, so
-the guest stands still for the milliseconds in which they are read (compare.md, "A running VM").
+the guest stands still for the milliseconds in which they are read (compare.md, "A running VM"); content as it was then
+is lent by QEMU.
 """
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from snapgui.hypervisor import volumes
 from snapgui.hypervisor.connection import Connection
 from snapgui.images.clusters import Clusters
 from snapgui.images.difference import Difference, difference, exact
 from snapgui.images.disk_map import disk_map
+from snapgui.images.filesystems.section import Readable
 from snapgui.images.layers import Layers
 from snapgui.images.partitions import partitions
 from snapgui.images.qcow2 import ImageError
@@ -27,6 +29,7 @@ from snapgui.operations.facts import Facts, snapshot_of
 from snapgui.operations.history import History
 from snapgui.operations.image_access import layers_of
 from snapgui.operations.kept_blocks import packed, unpacked
+from snapgui.operations.live_view import live_view, why_not_lent
 from snapgui.operations.standing_still import standing_still
 
 MOST_TABLES = 256 * 2**20
@@ -71,8 +74,10 @@ def compare_blocks(
     if content and (why := why_no_content(facts, after)) is not None:
         raise Refused(why)
     known: dict[str, tuple[Difference, Drawn | None]] = {}
-    with opened_pairs(connection, one, other) as pairs:
-        paused = _read_live(connection, facts, history, pairs)
+    with (
+        opened_pairs(connection, one, other) as opened,
+        steady(connection, facts, history, opened, content=content) as (pairs, paused),
+    ):
         wish = _Wish(connection, facts, content, draw, lasting=after is not None)
         for pair in pairs:
             known[pair.state.target] = wish.answered(pair, report, cancel)
@@ -131,15 +136,31 @@ def opened_pairs(
         ]
 
 
-def _read_live(connection: Connection, facts: Facts, history: History, pairs: list["Pair"]) -> float:
-    """Read the tables that a guest writes to while it stands still; return for how many seconds it did."""
+@contextlib.contextmanager
+def steady(
+    connection: Connection, facts: Facts, history: History, pairs: list["Pair"], *, content: bool
+) -> Iterator[tuple[list["Pair"], float]]:
+    """Lend the disks as they are at one moment, and for how many seconds a guest stood still for that.
+
+    Without ``content`` only the tables of a running VM's image are of that moment.
+    """
     live = [pair for pair in pairs if pair.state.live]
-    if not live:
-        return 0.0
-    with standing_still(connection, facts.vm.uuid, history) as pause:
+
+    def keep() -> None:
         for pair in live:
             pair.keep_tables()
-    return pause.seconds
+
+    if live and content:
+        images = {pair.state.target: pair.state.path for pair in live}
+        with live_view(connection, facts, history, images, keep) as view:
+            yield [replace(pair, lent=view.disks.get(pair.state.target)) for pair in pairs], view.paused_s
+        return
+    seconds = 0.0
+    if live:
+        with standing_still(connection, facts.vm.uuid, history) as pause:
+            keep()
+        seconds = pause.seconds
+    yield pairs, seconds
 
 
 def states_of(connection: Connection, facts: Facts, snapshot: str | None) -> dict[str, DiskState]:
@@ -169,13 +190,8 @@ def _path(connection: Connection, disk: Disk) -> str:
 
 
 def why_no_content(facts: Facts, after: str | None) -> Text | None:
-    """Return why the content cannot be looked at; None where it can."""
-    if after is not None or not facts.vm.state.active:
-        return None
-    text = QT_TRANSLATE_NOOP(
-        "errors", "{vm} runs, and writes into what would be read. Take a snapshot first, and compare with that."
-    )
-    return text.format(vm=facts.vm.name)
+    """Return why the content cannot be looked at; None where it can, or where that has to be tried."""
+    return None if after is not None or not facts.vm.state.active else why_not_lent(facts)
 
 
 @contextlib.contextmanager
@@ -186,11 +202,17 @@ def _opened(connection: Connection, state: DiskState) -> Iterator[Layers]:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One disk in both states; ``state`` is the later one."""
+    """One disk in both states; ``state`` is the later one. ``lent``: its content, where a guest goes on writing."""
 
     state: DiskState
     before: Layers
     after: Layers
+    lent: Readable | None = None
+
+    @property
+    def content(self) -> Readable:
+        """The later state as it can be read."""
+        return self.after if self.lent is None else self.lent
 
     def keep_tables(self) -> None:
         """Read anew what a guest has just stopped writing to: of its own image those tables that the other has not."""
@@ -211,7 +233,7 @@ class Pair:
         with broken(target):
             found = difference(self.before, self.after, cancel)
             if content:
-                found = exact(self.before, self.after, found, lambda done, all_: report(target, done, all_), cancel)
+                found = exact(self.before, self.content, found, lambda done, all_: report(target, done, all_), cancel)
             self.refuse_changed()
             return found
 
@@ -225,7 +247,7 @@ class Pair:
         with broken(self.state.target):
             made = disk_map(self.before, self.after, looked, cancel)
             self.refuse_changed()
-        views = [self.before] if self.state.live else [self.after, self.before]
+        views = [self.before] if self.state.live and self.lent is None else [self.content, self.before]
         why = ""
         for view in views:
             try:

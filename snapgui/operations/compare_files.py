@@ -1,6 +1,6 @@
 """Which files of a VM differ between two snapshots, or a snapshot and now: by partition and filesystem.
 
-Only what snapshots froze, or what a VM that is off has, can be read: a running guest writes on while it is looked at.
+What snapshots froze, and what a VM that is off has, is read as it lies there; a running VM has QEMU lend its disks.
 """
 
 import threading
@@ -16,11 +16,12 @@ from snapgui.images.filesystems.opening import open_filesystem
 from snapgui.images.qcow2 import ImageError
 from snapgui.model.errors import Refused
 from snapgui.operations import frozen, result_cache
-from snapgui.operations.compare_blocks import Pair, broken, opened_pairs, states_of, why_no_content
+from snapgui.operations.compare_blocks import Pair, broken, opened_pairs, states_of, steady, why_no_content
 from snapgui.operations.facts import Facts
 from snapgui.operations.file_hashes import Hashes
 from snapgui.operations.file_news import FilesDiffer, FilesystemDone, FilesystemFound, Tell
-from snapgui.operations.file_places import DiskPair, FilePlace, places_of
+from snapgui.operations.file_places import DiskPair, FilePlace, places_of, volumes_of
+from snapgui.operations.history import History
 from snapgui.operations.interruptible import Interruptible
 from snapgui.operations.kept_files import Recording, packed, unpacked
 
@@ -34,28 +35,33 @@ Item = TypeVar("Item")
 def compare_files(
     connection: Connection,
     facts: Facts,
+    history: History,
     before: str,
     after: str | None,
     tell: Tell,
     *,
     content: bool = False,
     cancel: threading.Event | None = None,
-) -> None:
-    """Tell what differs, place by place, while it is found. ``content``: with the SHA-256 of each file.
+) -> float:
+    """Tell what differs, place by place, while it is found; return for how many seconds the guest stood still for it.
 
-    Raises Gone, Cancelled, Broken where an image cannot be read, and Refused for the current state of a running VM.
+    ``content``: with the SHA-256 of each file. Raises Gone, Cancelled, Broken where an image cannot be read, and for
+    the current state of a running VM Busy, or Refused where it cannot be had.
     """
     one, other = states_of(connection, facts, before), states_of(connection, facts, after)
     if (why := why_no_content(facts, after)) is not None:
         raise Refused(why)
     cancel = cancel or threading.Event()
-    with opened_pairs(connection, one, other) as pairs:
+    with (
+        opened_pairs(connection, one, other) as opened,
+        steady(connection, facts, history, opened, content=True) as (pairs, paused),
+    ):
         key = _key(connection, facts, pairs, content=content) if after is not None else None
         known = None if key is None else result_cache.load(key)
         if known is not None and (kept := unpacked(known)) is not None:
             for news in kept:
                 tell(news)
-            return
+            return paused
         recording = Recording(tell)
         for place in _places(pairs, cancel):
             _compare_place(place, recording, content=content)
@@ -64,6 +70,7 @@ def compare_files(
                 pair.refuse_changed()
     if key is not None and recording.news is not None:
         result_cache.store(key, packed(recording.news))
+    return paused
 
 
 def _key(connection: Connection, facts: Facts, pairs: Iterable[Pair], *, content: bool) -> str | None:
@@ -76,10 +83,14 @@ def _key(connection: Connection, facts: Facts, pairs: Iterable[Pair], *, content
 
 
 def _places(pairs: Iterable[Pair], cancel: threading.Event) -> Iterator[FilePlace]:
+    found: list[FilePlace] = []
     for pair in pairs:
         changed = pair.compared(content=False, report=_nobody, cancel=cancel).extents
-        views = [Interruptible(view, cancel) for view in (pair.before, pair.after)]
-        yield from places_of(DiskPair(pair.state.target, views[0], views[1], changed))
+        views = [Interruptible(view, cancel) for view in (pair.before, pair.content)]
+        for place in places_of(DiskPair(pair.state.target, views[0], views[1], changed)):
+            found.append(place)
+            yield place
+    yield from volumes_of(found)
 
 
 def _nobody(_target: str, _done: int, _total: int) -> None:
@@ -106,6 +117,8 @@ def _compare_place(place: FilePlace, tell: Recording, *, content: bool) -> None:
 
 def _opened(place: FilePlace) -> tuple[FileSystem, FileSystem]:
     """Return both views. Raises FilesystemError that says in which one something is wrong, if not in both."""
+    if place.problem:
+        raise FilesystemError(place.problem)
     if place.before is None or place.after is None:
         raise FilesystemError("the partition is only there " + ("before" if place.after is None else "after"))
     problems: dict[str, str] = {}

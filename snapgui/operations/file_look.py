@@ -9,6 +9,7 @@ from snapgui.hypervisor.connection import Connection
 from snapgui.images.filesystems.filesystem import FileSystem, Kind, Node
 from snapgui.operations.facts import Facts
 from snapgui.operations.file_text import as_text
+from snapgui.operations.history import History
 from snapgui.operations.lent_files import lent_file
 
 TEXT_BYTES = 2**20
@@ -50,6 +51,7 @@ class FileLook:
 def look_at_file(
     connection: Connection,
     facts: Facts,
+    history: History,
     snapshot: str | None,
     place: str,
     path: str,
@@ -60,9 +62,9 @@ def look_at_file(
 ) -> FileLook | None:
     """Return what lies at a path; None where nothing does. ``whole``: read it to its end, however long it is.
 
-    Raises Gone, Refused for the current state of a running VM, Broken where it cannot be read, and Cancelled.
+    Raises as ``lent_filesystem``.
     """
-    with lent_file(connection, facts, snapshot, place, path, cancel) as (files, node):
+    with lent_file(connection, facts, history, snapshot, place, path, cancel) as (files, node):
         if node is None:
             return None
         attributes = tuple(_attributes(files, node))

@@ -1,14 +1,17 @@
-"""The partitions of a VM's disks as two states have them: where each lies, and what of it may differ.
+"""The partitions and LVM volumes of a VM's disks as two states have them: where each lies, and what of it may differ.
 
 Knows nothing of filesystems.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from snapgui.images.difference import Extents
 from snapgui.images.filesystems.ranges import Ranges
 from snapgui.images.filesystems.section import Readable, Section
+from snapgui.images.lvm import Assembled, LogicalVolume, logical_volumes, physical_volume
 from snapgui.images.partitions import Partition, partitions
 from snapgui.images.qcow2 import ImageError
 
@@ -27,13 +30,15 @@ class DiskPair:
 class FilePlace:
     """A partition, or a disk without any, in both states; None in the one that does not have it.
 
-    ``name`` as the guest counts (``vda1``). ``changed``: what of it may differ, None where it was moved.
+    ``name`` as the guest counts (``vda1``), or of a volume (``group/volume``). ``changed``: what of it may differ, None
+    where it was moved. ``problem`` says why it cannot be read at all.
     """
 
     name: str
     before: Section | None
     after: Section | None
     changed: Ranges | None = None
+    problem: str = ""
 
 
 def places_of(pair: DiskPair) -> Iterator[FilePlace]:
@@ -44,6 +49,70 @@ def places_of(pair: DiskPair) -> Iterator[FilePlace]:
         yield FilePlace(pair.target, Section(pair.before), Section(pair.after), _within(pair.changed, 0, size))
     for number in sorted(olds.keys() | news.keys()):
         yield _place(f"{pair.target}{number}", pair, olds.get(number), news.get(number))
+
+
+def sections_of(target: str, disk: Readable) -> dict[str, Section]:
+    """Return the partitions of a disk in one state by name; the whole disk where it has no table that can be read."""
+    found = _partitions(disk)
+    if not found:
+        return {target: Section(disk)}
+    return {f"{target}{number}": Section(disk, each.start, each.length) for number, each in found.items()}
+
+
+def volume_at(sections: Mapping[str, Section], name: str) -> Section | None:
+    """Return a logical volume that lies on some places in one state, None where there is none. Raises ImageError."""
+    found = _volumes(sections).get(name)
+    if found is None:
+        return None
+    if found.problem:
+        raise ImageError(found.problem)
+    return Section(Assembled(found, sections))
+
+
+def volumes_of(places: Sequence[FilePlace]) -> Iterator[FilePlace]:
+    """Yield the logical volumes that lie on some places."""
+    sides = [
+        {place.name: section for place in places if (section := getattr(place, side)) is not None}
+        for side in ("before", "after")
+    ]
+    try:
+        olds, news = (_volumes(side) for side in sides)
+    except ImageError as error:
+        yield FilePlace("LVM", None, None, problem=str(error))
+        return
+    changed = {place.name: place.changed for place in places}
+    for name in sorted(olds.keys() | news.keys()):
+        old, new = olds.get(name), news.get(name)
+        problem = next((each.problem for each in (old, new) if each is not None and each.problem), "")
+        if problem:
+            yield FilePlace(name, None, None, problem=problem)
+            continue
+        before = None if old is None else Section(Assembled(old, sides[0]))
+        after = None if new is None else Section(Assembled(new, sides[1]))
+        yield FilePlace(name, before, after, _within_volume(old, new, changed))
+
+
+def _volumes(sections: Mapping[str, Section]) -> dict[str, LogicalVolume]:
+    members = {name: found for name, section in sections.items() if (found := physical_volume(section)) is not None}
+    return {volume.name: volume for volume in logical_volumes(members)}
+
+
+def _within_volume(
+    old: LogicalVolume | None, new: LogicalVolume | None, changed: Mapping[str, Ranges | None]
+) -> Ranges | None:
+    """Return what may differ of a volume; None where it was laid out anew, or what it lies on was moved."""
+    if old is None or new is None or old.parts != new.parts:
+        return None
+    known = {part: ranges for part in new.parts if (ranges := changed[part]) is not None}
+    if len(known) < len(new.parts) or not _same_rows(old, new):
+        return None
+    return new.within(known)
+
+
+def _same_rows(old: LogicalVolume, new: LogicalVolume) -> bool:
+    """Whether one is the other, or has grown at its end."""
+    common = min(len(old.rows), len(new.rows))
+    return bool(np.array_equal(old.rows[:common], new.rows[:common]))
 
 
 def _place(name: str, pair: DiskPair, old: Partition | None, new: Partition | None) -> FilePlace:

@@ -19,6 +19,7 @@ from snapgui.model.errors import Broken, Cancelled, Gone, Refused
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations.facts import Facts
 from snapgui.operations.file_look import pieces
+from snapgui.operations.history import History
 from snapgui.operations.lent_files import lent_file
 
 DEEPEST = 200
@@ -41,6 +42,7 @@ class Saved:
 def save_copy(
     connection: Connection,
     facts: Facts,
+    history: History,
     snapshot: str | None,
     place: str,
     path: str,
@@ -53,7 +55,7 @@ def save_copy(
 
     ``report`` gets the bytes that are written. Raises Gone, Refused, Broken and Cancelled, with nothing left behind.
     """
-    with lent_file(connection, facts, snapshot, place, path, cancel) as (files, node):
+    with lent_file(connection, facts, history, snapshot, place, path, cancel) as (files, node):
         if node is None:
             raise Gone(QT_TRANSLATE_NOOP("errors", "There is no file {path}.").format(path=path))
         copy = _Copy(files, report, cancel)

@@ -1,4 +1,4 @@
-"""Remove what is left of a clone that was killed on the way: a plan like every other, every file looked at again."""
+"""Remove what is left of a job that was killed on the way: a plan like every other, every file looked at again."""
 
 import time
 from datetime import UTC, datetime
@@ -56,6 +56,9 @@ def _steps(leftover: Leftover) -> tuple[Step, ...]:
     if leftover.remains.copying:
         text = QT_TRANSLATE_NOOP("plan", "Call off the copy of {vm}, which libvirt still makes")
         steps.append(_step(Verb.ABORT_COPY, text.format(vm=leftover.vm_name), "domjobabort", leftover.vm_name))
+    if leftover.remains.lending:
+        text = QT_TRANSLATE_NOOP("plan", "Have QEMU lend the disks of {vm} no longer")
+        steps.append(_step(Verb.ABORT_COPY, text.format(vm=leftover.vm_name), "domjobabort", leftover.vm_name))
     for file in leftover.remains.files:
         text = QT_TRANSLATE_NOOP("plan", "Remove the file {path} ({size})").format(
             path=file.path, size=binary_size(file.bytes)
@@ -76,9 +79,9 @@ def _findings(leftover: Leftover) -> list[Finding]:
     for file in leftover.remains.files:
         if file.user:
             found.append(blocker("file-in-use", _used(file.path, file.user)))
-        elif file.written and not leftover.remains.copying:
+        elif file.written and not (leftover.remains.copying or leftover.remains.lending):
             found.append(blocker("file-written", _written(file.path)))
-    if leftover.remains.copying:
+    if leftover.remains.copying or leftover.remains.lending:
         text = QT_TRANSLATE_NOOP("doctor", "{vm} runs on meanwhile; nothing of it is changed.")
         found.append(Finding("copy-runs", Severity.NOTE, text.format(vm=leftover.vm_name)))
     return found

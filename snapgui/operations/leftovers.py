@@ -26,9 +26,10 @@ _STANDS_STILL = {PauseReason.SAVE, PauseReason.SNAPSHOT}
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """What is left of a clone that did not come about.
+    """What is left of a clone that did not come about, or of looking at a running VM's disks.
 
-    ``copying``: libvirt still copies a running VM's disks into the files. ``snapshot`` was taken for the clone alone.
+    ``copying``: libvirt still copies a running VM's disks into the files; ``lending``: into them it only keeps what
+    the guest overwrites, so that the disks can be read as they were. ``snapshot`` was taken for the clone alone.
     ``clone`` is the name of the VM where it did come about; then nothing is left. ``elsewhere`` is the URI of another
     hypervisor that the clone was going to.
     """
@@ -39,6 +40,7 @@ class Remains:
     snapshot: str = ""
     clone: str = ""
     elsewhere: str = ""
+    lending: bool = False
 
     @property
     def removable(self) -> bool:
@@ -99,8 +101,10 @@ def look_again(connection: Connection, history: History, leftover: Leftover) -> 
     intents = tuple(intent for intent in history.intents(leftover.job) if intent.name in named)
     files = judge(intents, look(connection, tuple(intent.name for intent in intents)))
     there = {name for name in leftover.remains.pools if pools.names_beginning(connection, name)}
-    copying = _is_copying(connection, leftover.vm_uuid, files)
-    remains = replace(leftover.remains, files=files, pools=tuple(sorted(there)), copying=copying)
+    busy = _is_copying(connection, leftover.vm_uuid, files)
+    remains = replace(leftover.remains, files=files, pools=tuple(sorted(there)))
+    was = leftover.remains
+    remains = replace(remains, copying=busy and was.copying, lending=busy and was.lending)
     return replace(leftover, remains=remains)
 
 
@@ -122,11 +126,11 @@ def _is_paused(connection: Connection, vm_uuid: str) -> bool:
     return False
 
 
-# what is left of a clone
+# what is left of it
 
 
 def _remains(connection: Connection, history: History, entry: Entry) -> Remains:
-    if entry.operation is not Operation.CLONE:
+    if entry.operation not in {Operation.CLONE, Operation.COMPARE}:
         return Remains()
     everywhere = history.intents(entry.job)
     intents = tuple(intent for intent in everywhere if intent.uri == connection.uri)
@@ -137,10 +141,12 @@ def _remains(connection: Connection, history: History, entry: Entry) -> Remains:
         history.settle(entry.job, *forgotten)
     files = tuple(file for file in judge(intents, evidence) if not file.user)
     named = [intent.name for intent in intents if intent.kind is Making.SNAPSHOT]
+    busy, clones = _is_copying(connection, entry.vm_uuid, files), entry.operation is Operation.CLONE
     return Remains(
         files=files,
         pools=_pools(connection, entry),
-        copying=_is_copying(connection, entry.vm_uuid, files),
+        copying=busy and clones,
+        lending=busy and not clones,
         snapshot="" if evidence.clone else _orphan(connection, entry, named),
         clone=evidence.clone,
         elsewhere=next((intent.uri for intent in everywhere if intent.uri != connection.uri), ""),
@@ -200,7 +206,7 @@ def _truth(connection: Connection, entry: Entry, remains: Remains, commands: tup
     if entry.operation is Operation.FLATTEN:
         return _of_flattening(vm), False
     if entry.operation is Operation.COMPARE:
-        return _of_comparison(vm)
+        return _of_comparison(vm, remains)
     if vm.state is VmState.PAUSED and vm.pause in _STANDS_STILL:
         text = QT_TRANSLATE_NOOP("leftovers", "interrupted; the guest still stands still: let it run on (right click)")
         return text, True
@@ -218,11 +224,22 @@ def _of_removal(connection: Connection, commands: tuple[str, ...]) -> Text:
     return text.format(files=", ".join(left))
 
 
-def _of_comparison(vm: Vm) -> tuple[Text, bool]:
+def _of_comparison(vm: Vm, remains: Remains) -> tuple[Text, bool]:
+    text = QT_TRANSLATE_NOOP("leftovers", "interrupted; the guest runs on")
+    if not vm.state.active:
+        text = QT_TRANSLATE_NOOP("leftovers", "interrupted; the VM is off")
     if vm.state is VmState.PAUSED:
         text = QT_TRANSLATE_NOOP("leftovers", "interrupted; the guest still stands still: let it run on (right click)")
-        return text, True
-    return QT_TRANSLATE_NOOP("leftovers", "interrupted; the guest runs on"), False
+    if remains.lending:
+        lent = QT_TRANSLATE_NOOP(
+            "leftovers",
+            "{text}. QEMU still lends its disks, and keeps what it overwrites, until this is removed: {files}",
+        )
+        text = lent.format(text=text, files=_named(remains))
+    elif remains.files:
+        left = QT_TRANSLATE_NOOP("leftovers", "{text}. Left of it: {files}")
+        text = left.format(text=text, files=_named(remains))
+    return text, vm.state is VmState.PAUSED
 
 
 def _of_flattening(vm: Vm) -> Text:
@@ -246,7 +263,7 @@ def _of_clone(remains: Remains) -> Text:
         text = there.format(uri=remains.elsewhere)
     if remains.files:
         left = QT_TRANSLATE_NOOP("leftovers", "interrupted; there is no clone. Left of it: {files}")
-        text = left.format(files=", ".join(f"{file.path} ({binary_size(file.bytes)})" for file in remains.files))
+        text = left.format(files=_named(remains))
     if remains.copying:
         copying = QT_TRANSLATE_NOOP("leftovers", "{text}. libvirt still copies into it; removing calls that off first")
         text = copying.format(text=text)
@@ -256,6 +273,10 @@ def _of_clone(remains: Remains) -> Text:
         )
         text = taken.format(text=text, name=remains.snapshot)
     return text
+
+
+def _named(remains: Remains) -> str:
+    return ", ".join(f"{file.path} ({binary_size(file.bytes)})" for file in remains.files)
 
 
 def _what_became(connection: Connection, entry: Entry) -> Text:

@@ -1,4 +1,4 @@
-"""Read one file of a VM's disk as it was at a snapshot, or as it is in a VM that is off."""
+"""Read one file of a VM's disk as it was at a snapshot, or as it is now. Nothing is mounted."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from snapgui.images.filesystems.filesystem import FileSystem, Kind, Node
 from snapgui.model.errors import Gone, Refused
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations.facts import Facts
+from snapgui.operations.history import History
 from snapgui.operations.lent_files import lent_filesystem
 
 PIECE = 2**20
@@ -14,12 +15,15 @@ MOST_LINKS = 40
 """Symbolic links that are followed on the way to a file, as the kernel counts them; more go round in circles."""
 
 
-def read_file(connection: Connection, facts: Facts, snapshot: str | None, place: str, path: str) -> Iterator[bytes]:
+def read_file(
+    connection: Connection, facts: Facts, history: History, snapshot: str | None, place: str, path: str
+) -> Iterator[bytes]:
     """Yield the content of a file in pieces; ``place`` is a disk (``vda``) or a partition of it (``vda1``).
 
     Symbolic links are followed within the filesystem. Raises Gone, Refused, or Broken where it cannot be read.
+    A running VM does not stand still for it, but is held meanwhile: raises Busy where it cannot be.
     """
-    with lent_filesystem(connection, facts, snapshot, place) as files:
+    with lent_filesystem(connection, facts, history, snapshot, place) as files:
         node = _found(files, path)
         for offset in range(0, node.size, PIECE):
             yield files.read(node.number, offset, min(PIECE, node.size - offset))

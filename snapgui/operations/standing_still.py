@@ -35,28 +35,50 @@ def standing_still(connection: Connection, vm_uuid: str, history: History) -> It
     vm = inventory.read_vm(connection, vm_uuid)
     pause = Pause()
     if not vm.state.active or vm.state in _STANDS:
-        yield pause
-        if inventory.read_vm(connection, vm_uuid).state is not vm.state:
-            raise _went_on(vm)
+        with stopped(connection, vm, pause):
+            yield pause
         return
     with only_one(vm_uuid):
         job = history.begin(connection.uri, _plan(vm))
-        history.begin_step(job, 1, _step(vm))
-        began = time.monotonic()
+        history.begin_step(job, 1, pause_step(vm))
         try:
-            inventory.suspend(connection, vm_uuid)
-            if inventory.read_vm(connection, vm_uuid).state not in _STANDS:
-                text = QT_TRANSLATE_NOOP("errors", "{vm} could not be made to stand still for a moment.")
-                raise Refused(text.format(vm=vm.name))
-            yield pause
-            if inventory.read_vm(connection, vm_uuid).state not in _STANDS:
-                raise _went_on(vm)
+            with stopped(connection, vm, pause):
+                yield pause
         finally:
-            with contextlib.suppress(Refused):  # somebody else let it run on
-                inventory.resume(connection, vm_uuid)
-            pause.seconds = time.monotonic() - began
             history.end_step(job, 1, "done")
             history.end(job, "done", f"guest stood still {pause.seconds:.2f} s", seconds=pause.seconds)
+
+
+@contextlib.contextmanager
+def stopped(connection: Connection, vm: Vm, pause: Pause) -> Iterator[None]:
+    """Stop a guest meanwhile, unless it stands still or is off; for who holds the VM and has written the intention.
+
+    Raises Refused, or Broken where it went on in between.
+    """
+    if not vm.state.active or vm.state in _STANDS:
+        yield
+        if inventory.read_vm(connection, vm.uuid).state is not vm.state:
+            raise _went_on(vm)
+        return
+    began = time.monotonic()
+    try:
+        inventory.suspend(connection, vm.uuid)
+        if inventory.read_vm(connection, vm.uuid).state not in _STANDS:
+            text = QT_TRANSLATE_NOOP("errors", "{vm} could not be made to stand still for a moment.")
+            raise Refused(text.format(vm=vm.name))
+        yield
+        if inventory.read_vm(connection, vm.uuid).state not in _STANDS:
+            raise _went_on(vm)
+    finally:
+        with contextlib.suppress(Refused):  # somebody else let it run on
+            inventory.resume(connection, vm.uuid)
+        pause.seconds = time.monotonic() - began
+
+
+def pause_step(vm: Vm) -> Step:
+    """Return the pause as the history writes it."""
+    text = QT_TRANSLATE_NOOP("plan", "Let {vm} stand still for a moment").format(vm=vm.name)
+    return Step(Verb.PAUSE, text, phases=(Phase.PAUSE, Phase.RESUME), virsh=("suspend", vm.name))
 
 
 def _went_on(vm: Vm) -> Broken:
@@ -66,9 +88,4 @@ def _went_on(vm: Vm) -> Broken:
 
 def _plan(vm: Vm) -> Plan:
     title = QT_TRANSLATE_NOOP("plan", "Look at the disks of {vm}").format(vm=vm.name)
-    return Plan(Operation.COMPARE, vm.uuid, vm.name, title, (_step(vm),))
-
-
-def _step(vm: Vm) -> Step:
-    text = QT_TRANSLATE_NOOP("plan", "Let {vm} stand still for a moment").format(vm=vm.name)
-    return Step(Verb.PAUSE, text, phases=(Phase.PAUSE, Phase.RESUME), virsh=("suspend", vm.name))
+    return Plan(Operation.COMPARE, vm.uuid, vm.name, title, (pause_step(vm),))

@@ -53,7 +53,7 @@ class CompareWindow(QWidget):
         self.screens = ScreensPage(self)
         self.configuration_page = ComparePage(self.configuration, tr("Comparing the configuration…"), self)
         self.blocks_page = ComparePage(self.blocks, tr("Comparing the blocks…"), self)
-        self.files_page = FilesTab(self._ask, bridge, pair, self)
+        self.files_page = FilesTab(self._ask, bridge, history, pair, self)
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)

@@ -11,6 +11,7 @@ from snapgui.hypervisor.connection import Connection
 from snapgui.images.filesystems.filesystem import Kind
 from snapgui.operations.facts import read_facts
 from snapgui.operations.file_look import FileLook, look_at_file
+from snapgui.operations.history import History
 from snapgui.ui.compare_look import REPORT_INTERVAL_S, Post
 from snapgui.ui.file_words import count_words, safe
 from snapgui.ui.line_difference import Row, Words, aligned, folded, words_of
@@ -85,17 +86,25 @@ class Reports:
 
 
 def look_at_pair(
-    connection: Connection, pair: Pair, wanted: FileWanted, post: Post, cancel: threading.Event, *, whole: bool
+    connection: Connection,
+    history: History,
+    pair: Pair,
+    wanted: FileWanted,
+    post: Post,
+    cancel: threading.Event,
+    *,
+    whole: bool,
 ) -> PairLook:
     """Look at a file on both sides; ``post`` gets a ``FileReading`` now and then. Raises as ``look_at_file``."""
     facts, reports = read_facts(connection, pair.vm.uuid), Reports(post)
     names = (pair.before.name, pair.after.name)
-    one, other = (
-        None
-        if path is None
-        else look_at_file(connection, facts, name, wanted.place, path, report=reports, cancel=cancel, whole=whole)
-        for name, path in zip(names, wanted.paths, strict=True)
-    )
+    found: list[FileLook | None] = [None, None]
+    for side, (name, path) in enumerate(zip(names, wanted.paths, strict=True)):
+        if path is not None:
+            found[side] = look_at_file(
+                connection, facts, history, name, wanted.place, path, report=reports, cancel=cancel, whole=whole
+            )
+    one, other = found
     rows = shown_rows(one, other)
     return PairLook(one, other, rows, _pictures(one, other), words_of(rows or ()))
 

@@ -12,6 +12,7 @@ from snapgui.hypervisor.connection import Connection
 from snapgui.model.errors import Cancelled, SnapguiError
 from snapgui.operations.facts import read_facts
 from snapgui.operations.file_saving import Saved, free_path, safe_name, save_copy
+from snapgui.operations.history import History
 from snapgui.ui.compare_look import Post
 from snapgui.ui.file_look_loader import FileReading, FileWanted, Reports
 from snapgui.ui.file_words import count_words, safe_short
@@ -25,9 +26,9 @@ Ask = Callable[..., None]
 class FileSaver(QWidget):
     """A line that says what is being saved, and what came of it."""
 
-    def __init__(self, ask: Ask, parent: QWidget) -> None:
+    def __init__(self, ask: Ask, history: History, parent: QWidget) -> None:
         super().__init__(parent)
-        self._ask = ask
+        self._ask, self._history = ask, history
         self._cancel = threading.Event()
         self._whole = ""
         self.dialog: QFileDialog | None = None
@@ -84,7 +85,7 @@ class FileSaver(QWidget):
             target = free_path(chosen, name) if wanted.directory else chosen
             facts = read_facts(connection, pair.vm.uuid)
             return save_copy(
-                connection, facts, snapshot, wanted.place, path, target,
+                connection, facts, self._history, snapshot, wanted.place, path, target,
                 report=lambda done: reports(done, 0), cancel=cancel,
             )  # fmt: skip
 

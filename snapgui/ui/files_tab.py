@@ -16,6 +16,7 @@ from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations.compare_files import compare_files
 from snapgui.operations.facts import read_facts
 from snapgui.operations.file_news import FileNews, FilesDiffer, FilesRead
+from snapgui.operations.history import History
 from snapgui.ui.bridge import Bridge, Submit
 from snapgui.ui.compare_look import Post
 from snapgui.ui.compare_page import ComparePage
@@ -51,16 +52,16 @@ class _End:
 class FilesTab(ComparePage):
     """Reads nothing before it is shown for the first time."""
 
-    def __init__(self, ask: Ask, bridge: Bridge, pair: Pair, parent: QWidget) -> None:
+    def __init__(self, ask: Ask, bridge: Bridge, history: History, pair: Pair, parent: QWidget) -> None:
         files = FilesPage(Settings(), parent)
         super().__init__(files, tr("Comparing the files…"), parent)
         self.files = files
-        self._ask, self._pair = ask, pair
+        self._ask, self._history, self._pair = ask, history, pair
         self._asked: Pair | None = None
         self._pool = ThreadPoolExecutor(WORKERS, "files")
         self._comparing, self._looking = threading.Event(), threading.Event()
         self.arranger = FilesArranger(bridge, self._submit, self.files.model.table, self)
-        self.saver = FileSaver(self._ask_here, self.files)
+        self.saver = FileSaver(self._ask_here, history, self.files)
         self.files.status.addWidget(self.saver)
         self._news = Slices(self._take, self)
         self._settled = QTimer(self)
@@ -94,7 +95,7 @@ class FilesTab(ComparePage):
         self._comparing.set()
         self._news.forget()
         cancel = self._comparing = threading.Event()
-        pair = self._pair
+        pair, history = self._pair, self._history
         turned = pair.before.name is None and pair.after.name is not None
         asked = self._asked = pair.swapped() if turned else pair
         self.show_waiting()
@@ -106,7 +107,7 @@ class FilesTab(ComparePage):
         def question(connection: Connection, post: Post) -> None:
             facts = read_facts(connection, asked.vm.uuid)
             before, after = asked.before.name or "", asked.after.name
-            compare_files(connection, facts, before, after, lambda news: _pass_on(news, post), cancel=cancel)
+            compare_files(connection, facts, history, before, after, lambda news: _pass_on(news, post), cancel=cancel)
 
         def told(news: Any) -> None:
             if not cancel.is_set():
@@ -194,7 +195,7 @@ class FilesTab(ComparePage):
                 details.content.show_reading(reading)
 
         def question(connection: Connection, post: Post) -> PairLook:
-            return look_at_pair(connection, pair, wanted, post, cancel, whole=whole)
+            return look_at_pair(connection, self._history, pair, wanted, post, cancel, whole=whole)
 
         self._ask_here(question, done, failed, told)
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from snapgui.cli.main import main
 from snapgui.cli.output import Console
-from snapgui.hypervisor import backup, pools
+from snapgui.hypervisor import backup, pools, pull_backup
 from snapgui.hypervisor.connection import Connection
+from snapgui.images import nbd
 from snapgui.model.plan import Verb
 from snapgui.model.progress import Phase, Progress
 from snapgui.model.records import Disk
-from snapgui.operations import history, pipeline
+from snapgui.operations import compare_blocks, history, pipeline
 from tests.stacks.ordinary import become
 from tests.stacks.privileges import as_root
 
@@ -100,6 +101,27 @@ def after_intent() -> None:
             die()
 
     history.History.intend = intend  # type: ignore[method-assign]
+
+
+def while_rehearsing() -> None:
+    """QEMU lends the disks for the first time; the guest was not stopped."""
+    begin = pull_backup.begin
+
+    def begun(*arguments: Any) -> None:
+        begin(*arguments)
+        die()
+
+    pull_backup.begin = begun
+
+
+def in_the_pause() -> None:
+    """QEMU lends the disks, and the guest stands still."""
+    compare_blocks.Pair.keep_tables = die  # type: ignore[method-assign]
+
+
+def while_lent() -> None:
+    """QEMU lends the disks, and the guest runs on."""
+    nbd.NbdDisk.read = die  # type: ignore[assignment]
 
 
 def between_files() -> None:

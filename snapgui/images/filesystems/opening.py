@@ -1,10 +1,10 @@
 """Finds out which filesystem lies on a disk, and opens it."""
 
-from snapgui.images.filesystems import ext4
+from snapgui.images.filesystems import ext4, fat
 from snapgui.images.filesystems.filesystem import Disk, FileSystem, FilesystemError
 from snapgui.images.filesystems.recognition import what_lies_here
 
-READERS = ((ext4.recognises, ext4.open_ext4),)
+READERS = ((ext4.recognises, ext4.open_ext4), (fat.recognises, fat.open_fat))
 
 
 def open_filesystem(disk: Disk) -> FileSystem:
