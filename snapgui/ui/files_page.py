@@ -112,6 +112,11 @@ class FilesPage(QWidget):
             self.retry.show()
         self._say_found()
 
+    @property
+    def going(self) -> bool:
+        """Whether more news may come."""
+        return self._going
+
     def show_arrangement(self, arrangement: Arrangement) -> None:
         """Show the files in another order."""
         self.view.show_arrangement(arrangement)

@@ -108,8 +108,8 @@ def known(facts: dict[bytes, Facts], filesystem: FileSystem) -> Known:
 def expected(then: Known, later: Known) -> dict[bytes, Change]:
     """Return what became of each path, by two walks alone."""
     names = [_names(each) for each in (then, later)]
-    found = {path: Change.REMOVED for path in then.keys() - later.keys()}
-    found |= {path: Change.ADDED for path in later.keys() - then.keys()}
+    found = dict.fromkeys(then.keys() - later.keys(), Change.REMOVED)
+    found |= dict.fromkeys(later.keys() - then.keys(), Change.ADDED)
     for path in then.keys() & later.keys():
         old, new = then[path][0], later[path][0]
         if names[0][path] != names[1][path]:
