@@ -26,6 +26,7 @@ from snapgui.ui.files_arrangement import Arrangement
 from snapgui.ui.files_arranger import TURN_S, FilesArranger
 from snapgui.ui.files_batch import packed
 from snapgui.ui.files_page import FilesPage
+from snapgui.ui.patience import patiently
 from snapgui.ui.settings import Settings
 from snapgui.ui.sides import Pair
 from snapgui.ui.slices import Slices
@@ -107,7 +108,13 @@ class FilesTab(ComparePage):
         def question(connection: Connection, post: Post) -> None:
             facts = read_facts(connection, asked.vm.uuid)
             before, after = asked.before.name or "", asked.after.name
-            compare_files(connection, facts, history, before, after, lambda news: _pass_on(news, post), cancel=cancel)
+
+            def compare() -> None:
+                compare_files(
+                    connection, facts, history, before, after, lambda news: _pass_on(news, post), cancel=cancel
+                )
+
+            patiently(compare, cancel)
 
         def told(news: Any) -> None:
             if not cancel.is_set():
@@ -179,6 +186,7 @@ class FilesTab(ComparePage):
         self._looking.set()
         cancel = self._looking = threading.Event()
         wanted, pair, details = self.files.wanted, self._pair, self.files.details
+        history = self._history
         if wanted is None:
             return
 
@@ -195,7 +203,7 @@ class FilesTab(ComparePage):
                 details.content.show_reading(reading)
 
         def question(connection: Connection, post: Post) -> PairLook:
-            return look_at_pair(connection, self._history, pair, wanted, post, cancel, whole=whole)
+            return patiently(lambda: look_at_pair(connection, history, pair, wanted, post, cancel, whole=whole), cancel)
 
         self._ask_here(question, done, failed, told)
 
