@@ -4,11 +4,10 @@ import fcntl
 import io
 import os
 import random
-import shlex
 import stat
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,52 +71,58 @@ def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], None
     return directory
 
 
+class _Archive:
+    """A tar archive that is being made; directories come behind what is in them, to get the time that is said."""
+
+    def __init__(self) -> None:
+        self._target = io.BytesIO()
+        self._archive = tarfile.open(  # noqa: SIM115 - finished below
+            fileobj=self._target, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape"
+        )
+        self._folders: list[str] = []
+
+    def add(self, name: str | bytes, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **fields: Any) -> None:
+        entry = tarfile.TarInfo(os.fsdecode(name))
+        entry.type, entry.size, entry.mtime, entry.mode = kind, len(content), LONG_AGO, 0o644
+        for field, value in fields.items():
+            setattr(entry, field, value)
+        self._archive.addfile(entry, io.BytesIO(content))
+
+    def folder(self, name: str, contents: Mapping[str, bytes] | Mapping[bytes, bytes]) -> None:
+        self._folders.append(name)
+        for each, content in contents.items():
+            self.add(name.encode() + b"/" + (each if isinstance(each, bytes) else each.encode()), content=content)
+
+    def finish(self) -> bytes:
+        for folder in reversed(self._folders):
+            self.add(folder, tarfile.DIRTYPE, mode=0o751)
+        self._archive.close()
+        return self._target.getvalue()
+
+
 def tree(most: int) -> bytes:
-    """Return a tar archive with all sorts of files, and up to so many in one directory.
-
-    Directories come behind what is in them: so they get the time that is said.
-    """
-    chance, target = random.Random(7), io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as archive:
-        folders = []
-
-        def add(name: str | bytes, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **fields: Any) -> None:
-            entry = tarfile.TarInfo(os.fsdecode(name))
-            entry.type, entry.size, entry.mtime = kind, len(content), LONG_AGO
-            entry.mode = 0o644
-            for field, value in fields.items():
-                setattr(entry, field, value)
-            archive.addfile(entry, io.BytesIO(content))
-
-        add("empty")
-        add("small", content=b"small\n", mode=0o4755, uid=70000, gid=2_000_000)
-        add("large", content=chance.randbytes(900_001))
-        add("same as large", tarfile.LNKTYPE, linkname="large")
-        for length in (5, 155, 156, 157, 335, 336, 337, 900, 1023):
-            add(f"link {length}", tarfile.SYMTYPE, linkname="/".join(["x" * 100] * 11)[:length], mode=0o777)
-        add("fifo", tarfile.FIFOTYPE, mode=0o640)
-        add("null", tarfile.CHRTYPE, devmajor=1, devminor=3)
-        add("block", tarfile.BLKTYPE, devmajor=259, devminor=70000)
-        for count in (3, 12, 40, 100, most):
-            folders.append(f"dir {count}")
-            for number in range(count):
-                add(f"dir {count}/file {number} of a directory with some", content=b"x" * (number % 3))
-        deep = ""
-        for number in range(40):
-            deep += f"level {number}/"
-            folders.append(deep)
-        add(deep + "bottom", content=b"bottom")
-        folders.append("odd")
-        for name in HOSTILE:
-            add(b"odd/" + name, content=name)
-        for folder in ("a", "b", "b/c"):
-            folders.append(folder)
-            for number in range(10):
-                content = f"{folder}{number}".encode() * (7000 * (number % 2) + number)
-                add(f"{folder}/f{number}", content=content)
-        for folder in reversed(folders):
-            add(folder, tarfile.DIRTYPE, mode=0o751)
-    return target.getvalue()
+    """Return a tar archive with all sorts of files, and up to so many in one directory."""
+    archive = _Archive()
+    archive.add("empty")
+    archive.add("small", content=b"small\n", mode=0o4755, uid=70000, gid=2_000_000)
+    archive.add("large", content=random.Random(7).randbytes(900_001))
+    archive.add("same as large", tarfile.LNKTYPE, linkname="large")
+    for length in (5, 155, 156, 157, 335, 336, 337, 900, 1023):
+        archive.add(f"link {length}", tarfile.SYMTYPE, linkname="/".join(["x" * 100] * 11)[:length], mode=0o777)
+    archive.add("fifo", tarfile.FIFOTYPE, mode=0o640)
+    archive.add("null", tarfile.CHRTYPE, devmajor=1, devminor=3)
+    archive.add("block", tarfile.BLKTYPE, devmajor=259, devminor=70000)
+    for count in (3, 12, 40, 100, most):
+        names = {f"file {number} of a directory with some": b"x" * (number % 3) for number in range(count)}
+        archive.folder(f"dir {count}", names)
+    deep = "/".join(f"level {number}" for number in range(40))
+    for depth in range(deep.count("/") + 1):
+        archive.folder("/".join(deep.split("/")[: depth + 1]), {})
+    archive.add(f"{deep}/bottom", content=b"bottom")
+    archive.folder("odd", {name: name for name in HOSTILE})
+    for name in ("a", "b", "b/c"):
+        archive.folder(name, {f"f{each}": f"{name}{each}".encode() * (7000 * (each % 2) + each) for each in range(10)})
+    return archive.finish()
 
 
 ATTRIBUTES = {
@@ -248,7 +253,3 @@ def _below(directory: Any, above: bytes) -> Iterator[tuple[bytes, Facts]]:
         yield path, Facts(kind, mode, inode.di_uid, inode.di_gid, mtime, inode.di_nlink, content)
         if kind == stat.S_IFDIR:
             yield from _below(each, path + b"/")
-
-
-def quoted(path: str) -> str:
-    return shlex.quote(path)
