@@ -4,8 +4,7 @@ Format: the kernel's fs/ntfs3/attrib.c. A unit of a compressed attribute (16 clu
 all its clusters, is zeros where it has none, and compressed otherwise.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -15,8 +14,6 @@ from snapgui.images.filesystems.ntfs_layout import Layout
 from snapgui.images.filesystems.ntfs_record import COMPRESSED, ENCRYPTED, Attribute
 from snapgui.images.filesystems.ntfs_runs import damaged, joined, runs
 
-KEPT_UNITS = 4
-"""Of a compressed attribute, of up to 64 KiB mostly."""
 LZNT1 = 1
 LARGEST_UNIT, LARGEST_COMPRESSED = 2**20, 64 * 2**30
 """Bytes; Windows compresses no file of more than some 30 GiB."""
@@ -33,6 +30,7 @@ class Stream:
         self.compressed = head.value is None and bool(head.flags & COMPRESSED) and head.unit_clusters > 0
         self.encrypted = bool(head.flags & ENCRYPTED)
         self.value = head.value
+        self._kept: tuple[int, bytes] | None = None
         self._written = min(head.written, head.size)
         if head.value is None:
             self._clusters = joined([runs(each.pairs, each.first, layout.clusters) for each in pieces], layout.clusters)
@@ -83,12 +81,14 @@ class Stream:
             into = begin % size
             wanted = min(end - begin, size - into)
             there = max(0, min(wanted, self._written - begin))
-            yield (self._units(begin // size)[into : into + there] if there else b"").ljust(wanted, b"\0")
+            yield (self._unit(begin // size)[into : into + there] if there else b"").ljust(wanted, b"\0")
             begin += wanted
 
-    @cached_property
-    def _units(self) -> Callable[[int], bytes]:
-        return lru_cache(KEPT_UNITS)(self._unpacked)
+    def _unit(self, number: int) -> bytes:
+        """Return a unit; the last one is kept, for short reads that follow one another."""
+        if self._kept is None or self._kept[0] != number:
+            self._kept = (number, self._unpacked(number))
+        return self._kept[1]
 
     def _unpacked(self, number: int) -> bytes:
         cluster, count = self._layout.cluster_bytes, self._head.unit_clusters
