@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtWidgets import QLineEdit
 
 from snapgui.demo.cloning import Cloning
 from snapgui.demo.errors import GuestError
@@ -50,7 +51,7 @@ class Comparing(Cloning):
         self._pilot.press(window, "Save a Copy from Before…")
         self._pilot.wait("a dialog", lambda: saver.dialog is not None)
         self._pilot.do(lambda: self._agree_to_save(window, target))
-        self._pilot.wait("the copy", target.exists)
+        self._pilot.wait("the end of saving", lambda: saver.said.text().startswith("Saved"))
         found = target.read_text(encoding="utf-8").strip()
         target.unlink()
         self.check(f"the old file is got back: {found}", found == "1.0")
@@ -59,8 +60,10 @@ class Comparing(Cloning):
         dialog = window.files_page.saver.dialog
         if dialog is None:
             raise GuestError("The dialog went away.")
-        dialog.setDirectory(str(target.parent))
-        dialog.selectFile(str(target))
+        name = dialog.findChild(QLineEdit)
+        if name is None:
+            raise GuestError("The dialog has no place for a name.")
+        name.setText(str(target))  # as it is typed: hidden directories cannot be chosen
         dialog.accept()
 
     def _paths(self, window: CompareWindow) -> list[str]:

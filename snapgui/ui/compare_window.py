@@ -28,7 +28,6 @@ from snapgui.ui.configuration_page import ConfigurationPage
 from snapgui.ui.elided_label import ElidedLabel
 from snapgui.ui.files_tab import FilesTab
 from snapgui.ui.host import Host
-from snapgui.ui.patience import patiently
 from snapgui.ui.screens_page import ScreensPage
 from snapgui.ui.sides import Pair
 from snapgui.ui.wording import plain_label, tr
@@ -183,7 +182,7 @@ class CompareWindow(QWidget):
                 self.blocks.show_reading(reading)
 
         def look(connection: Connection, post: Post) -> BlockLook:
-            return patiently(lambda: look_at_blocks(connection, history, pair, post, cancel, content=content), cancel)
+            return look_at_blocks(connection, history, pair, post, cancel, content=content)
 
         self._ask(look, done, ended, told)
 

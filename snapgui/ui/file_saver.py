@@ -16,7 +16,6 @@ from snapgui.operations.history import History
 from snapgui.ui.compare_look import Post
 from snapgui.ui.file_look_loader import FileReading, FileWanted, Reports
 from snapgui.ui.file_words import count_words, safe_short
-from snapgui.ui.patience import patiently
 from snapgui.ui.sides import Pair
 from snapgui.ui.wording import elided_middle, plain_label, plain_tip, size_words, tr, words
 
@@ -85,10 +84,10 @@ class FileSaver(QWidget):
             reports = Reports(post)
             target = free_path(chosen, name) if wanted.directory else chosen
             facts = read_facts(connection, pair.vm.uuid)
-            return patiently(lambda: save_copy(
+            return save_copy(
                 connection, facts, self._history, snapshot, wanted.place, path, target,
                 report=lambda done: reports(done, 0), cancel=cancel,
-            ), cancel)  # fmt: skip
+            )  # fmt: skip
 
         def told(reading: FileReading) -> None:
             if cancel is self._cancel and not cancel.is_set():

@@ -26,7 +26,6 @@ from snapgui.ui.files_arrangement import Arrangement
 from snapgui.ui.files_arranger import TURN_S, FilesArranger
 from snapgui.ui.files_batch import packed
 from snapgui.ui.files_page import FilesPage
-from snapgui.ui.patience import patiently
 from snapgui.ui.settings import Settings
 from snapgui.ui.sides import Pair
 from snapgui.ui.slices import Slices
@@ -109,12 +108,7 @@ class FilesTab(ComparePage):
             facts = read_facts(connection, asked.vm.uuid)
             before, after = asked.before.name or "", asked.after.name
 
-            def compare() -> None:
-                compare_files(
-                    connection, facts, history, before, after, lambda news: _pass_on(news, post), cancel=cancel
-                )
-
-            patiently(compare, cancel)
+            compare_files(connection, facts, history, before, after, lambda news: _pass_on(news, post), cancel=cancel)
 
         def told(news: Any) -> None:
             if not cancel.is_set():
@@ -203,7 +197,7 @@ class FilesTab(ComparePage):
                 details.content.show_reading(reading)
 
         def question(connection: Connection, post: Post) -> PairLook:
-            return patiently(lambda: look_at_pair(connection, history, pair, wanted, post, cancel, whole=whole), cancel)
+            return look_at_pair(connection, history, pair, wanted, post, cancel, whole=whole)
 
         self._ask_here(question, done, failed, told)
 
