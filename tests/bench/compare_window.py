@@ -23,8 +23,9 @@ TURNS, AIM_S, PATIENCE_S = 5, 1.0, 60.0
 COLUMNS = ("what", "on the screen after", f"aim {AIM_S:.0f} s")
 NOTE = (
     f"The disk has an ext4 filesystem with {FILES:,} files, of which 1 % differ; two internal snapshots, the VM is off."
-    " Blocks: from the wish to compare; files: from the choice of their tab, until the first rows are painted, and until"
-    " nothing more is looked for. The result is removed from snapgui's cache before each turn, but for the last row; the image is in the system's cache."
+    " Blocks: from the wish to compare; files: from the choice of their tab, until the first rows are painted, and"
+    " until nothing more is looked for. The result is removed from snapgui's cache before each turn, but for the last"
+    " row; the image is in the system's cache."
 )
 
 
