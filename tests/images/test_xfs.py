@@ -289,7 +289,6 @@ def test_wherever_in_the_log_it_was_unmounted(tmp_path: Path, back: int, cycle: 
         struct.pack_into(">I", block, 4 if index == 0 else 0, now)
         if index == 0:
             struct.pack_into(">IIII", block, 16, now, place % blocks, now, place % blocks)
-        raw[begin + place % blocks * BLOCK_BYTES :][:0] = b""
         raw[begin + place % blocks * BLOCK_BYTES : begin + (place % blocks + 1) * BLOCK_BYTES] = block
     image.write_bytes(raw)
     assert ("<CLEAN>" in _logged(image)) is not opened(image).unclean
