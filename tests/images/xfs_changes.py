@@ -41,7 +41,7 @@ def changed(directory: Path, base: Path) -> None:
     script = ""
     for index, name in enumerate(names):
         script += f"mount -t xfs -o nouuid /dev/vd{chr(97 + index)} /mnt\n{_PREPARING}"
-        script += "\n".join(_doing(random.Random(name), 8 * 2 ** (index % 3))) + "\ncd /\nset -e\numount /mnt\n"
+        script += "\n".join(_doing(random.Random(name), 6 * 2 ** (index % 3))) + "\ncd /\nset -e\numount /mnt\n"
     for index in range(len(names), len(images)):
         script += _USING.format(disk=f"vd{chr(97 + index)}")
     run_in_linux(images, script, ["xfs"], ["xfs_io", "setfattr"], kill=True)

@@ -10,7 +10,7 @@ from snapgui.images.filesystems.xfs_layout import Superblock
 
 BLOCK_BYTES = 512
 RECORD_MAGIC = b"\xfe\xed\xba\xbe"
-MOST_BYTES_BACK = 2**20
+BYTES_BACK = (16 * 2**10, 2**20)
 """How far before the end of the log its last record is looked for: one that tells of unmounting is short."""
 _UNMOUNTED = 0x20
 _HEADER_COVERS = 32 * 2**10
@@ -33,12 +33,16 @@ class Log:
         if first == 0:
             return not any(self._read(0, 1)) and self._cycle(self._blocks - 1) == 0
         end = self._end(first)
-        low = max(end - MOST_BYTES_BACK // BLOCK_BYTES, end - self._blocks)
+        return any(_tells_unmounting(self._last_record(end, length)) for length in BYTES_BACK)
+
+    def _last_record(self, end: int, most: int) -> bytes:
+        """Return what is written from the beginning of the last record on, if that begins within so many bytes."""
+        low = max(end - most // BLOCK_BYTES, end - self._blocks)
         raw = self._read(low, end - low)
         at = raw.rfind(RECORD_MAGIC)
         while at % BLOCK_BYTES and at >= 0:
             at = raw.rfind(RECORD_MAGIC, 0, at + len(RECORD_MAGIC) - 1)
-        return at >= 0 and _tells_unmounting(raw[at:])
+        return raw[at:] if at >= 0 else b""
 
     def _end(self, first: int) -> int:
         """Return the first block that was not written in the last cycle; all before it were."""
@@ -69,4 +73,4 @@ def _tells_unmounting(record: bytes) -> bool:
     covered = int.from_bytes(record[320:324], "big") if version & 2 else 0
     header = max(1, -(-covered // _HEADER_COVERS)) * BLOCK_BYTES
     whole = header + -(-length // BLOCK_BYTES) * BLOCK_BYTES
-    return operations == 1 and len(record) == whole and bool(record[header + 9] & _UNMOUNTED)
+    return len(record) == whole and operations == 1 and bool(record[header + 9] & _UNMOUNTED)
