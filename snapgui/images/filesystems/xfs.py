@@ -20,6 +20,7 @@ from snapgui.images.filesystems.filesystem import (
     Numbers,
     read_exactly,
 )
+from snapgui.images.filesystems.placed import read_placed
 from snapgui.images.filesystems.ranges import Ranges
 from snapgui.images.filesystems.xfs_chunks import Chunks, place_of, read_chunks
 from snapgui.images.filesystems.xfs_directory import names_in_block, names_within
@@ -127,14 +128,7 @@ class Xfs:
             return self._short(inode)[offset : offset + length]
         if inode.realtime and inode.content.extents:
             raise FilesystemError("the content lies on a realtime device, which is not read here")
-        found = bytearray(length)
-        extents = self._extents(inode)
-        first = int(np.searchsorted(extents[:, 0] + extents[:, 2], offset, "right"))
-        behind = int(np.searchsorted(extents[:, 0], offset + length, "left"))
-        for begin, place, count in extents[first:behind].tolist():
-            low, high = max(begin, offset), min(begin + count, offset + length)
-            found[low - offset : high - offset] = read_exactly(self.disk, place + low - begin, high - low)
-        return bytes(found)
+        return read_placed(self.disk, self._extents(inode), offset, length)
 
     def differing(self, older: FileSystem, changed: Ranges) -> Numbers | None:
         """Return the numbers of all inodes that may not be the same in an older view; None for other filesystems."""

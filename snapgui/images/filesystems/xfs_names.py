@@ -5,21 +5,19 @@ in an inode it may stand at any byte. What only looks like a number adds a direc
 """
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snapgui.images.filesystems.filesystem import Disk, FilesystemError, Numbers, read_exactly
+from snapgui.images.filesystems.directory_blocks import DirectoryBlocks, upwards
+from snapgui.images.filesystems.filesystem import Disk, FilesystemError, Numbers
 from snapgui.images.filesystems.xfs_chunks import Chunks
 from snapgui.images.filesystems.xfs_directory import first_entry
 from snapgui.images.filesystems.xfs_inode import LOCAL
 from snapgui.images.filesystems.xfs_layout import LEAF_BYTES, Superblock
-from snapgui.images.filesystems.xfs_tables import CHUNK_BYTES, Mask, Rows, rows_of
+from snapgui.images.filesystems.xfs_tables import Mask, Rows, rows_of
 
 MOST_DIRECTORIES = 1_000_000
-MOST_BLOCKS = 2_000_000
-"""Blocks of directories that are looked through: 8 GiB, mostly, with up to 72 bytes of notes to each."""
 _FILTER_BITS = 24
 _WINDOW_ROWS = 2048
 """Directories within inodes that are looked through at once: some 10 MiB."""
@@ -44,7 +42,7 @@ class Directories:
             runs.append(self._runs(kept))
             self._within.append(_chosen(kept, kept.content().formats == LOCAL))
         self.numbers: Numbers = np.concatenate(numbers)
-        self._places, self._owners, self._firsts = self._blocks(np.concatenate(runs))
+        self._blocks = DirectoryBlocks(disk, head.block_bytes, head.blocks, self.numbers, np.concatenate(runs))
 
     def leading(self, wanted: Numbers) -> set[int]:
         """Return the directories that seem to hold one of these numbers, and all above them."""
@@ -59,15 +57,7 @@ class Directories:
             at = np.searchsorted(self.numbers, rows.numbers)
             above[at] = _parents(rows)
             holds[at] = named.any_within(rows)
-        return self._upwards(holds, above) | {self._head.root}
-
-    def _upwards(self, holds: Mask, above: Numbers) -> set[int]:
-        fresh = np.flatnonzero(holds)
-        while len(fresh):
-            at = np.flatnonzero(np.isin(self.numbers, above[fresh]))
-            fresh = at[~holds[at]]
-            holds[fresh] = True
-        return set(self.numbers[holds].tolist())
+        return upwards(self.numbers, holds, above) | {self._head.root}
 
     def _runs(self, rows: Rows) -> Numbers:
         """Return rows of (number of the directory, block of it, block of the disk, count)."""
@@ -80,32 +70,12 @@ class Directories:
         whole = np.concatenate(found)
         return whole[whole[:, 1] < LEAF_BYTES // self._head.block_bytes]
 
-    def _blocks(self, runs: Numbers) -> tuple[Numbers, Numbers, Mask]:
-        """Return for each block, sorted: its place on the disk, the index of its directory, whether its first."""
-        counts = runs[:, 3]
-        total = int(counts.sum())
-        if total > min(MOST_BLOCKS, self._head.blocks):
-            raise FilesystemError("directories are damaged, or larger than are read here")
-        within = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
-        places = np.repeat(runs[:, 2], counts) + within
-        firsts = (np.repeat(runs[:, 1], counts) + within) == 0
-        owners = np.repeat(np.searchsorted(self.numbers, runs[:, 0]), counts)
-        order = np.argsort(places, kind="stable")
-        return places[order], owners[order], firsts[order]
-
     def _contents(self) -> Iterator[tuple[Numbers, Mask, NDArray[np.uint64]]]:
         """Yield some blocks at a time: the indexes of their directories, which are first ones, their words."""
-        size = self._head.block_bytes
-        at_once = CHUNK_BYTES // size
-        for low in range(0, len(self._places), at_once):
-            places = self._places[low : low + at_once]
-            edges = [0, *(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), len(places)]
-            raw = b"".join(
-                read_exactly(self._disk, int(places[begin]) * size, (end - begin) * size)
-                for begin, end in pairwise(edges)
-            )
-            words = np.frombuffer(raw, ">u8").astype(np.uint64).reshape(len(places), -1)
-            yield self._owners[low : low + at_once], self._firsts[low : low + at_once], words
+        for which, raw in self._blocks.contents():
+            owners = self._blocks.owners[which]
+            words = np.frombuffer(raw, ">u8").astype(np.uint64).reshape(len(owners), -1)
+            yield owners, self._blocks.firsts[which], words
 
 
 class _Lookup:
