@@ -1,24 +1,29 @@
-"""Reads FAT12, FAT16, FAT32 and exFAT filesystems. All directories are read when the first question is asked.
+"""Reads FAT12, FAT16, FAT32 and exFAT filesystems: the table and all directories when they are opened.
 
 A file is known by its first cluster, which it keeps when it is moved; an empty one by where its entry stands.
 """
 
 from collections.abc import Container, Iterator
-from functools import cached_property
 
 import numpy as np
 
-from snapgui.images.filesystems.fat_entries import Listed, label
+from snapgui.images.filesystems.fat_differing import differing, leading
 from snapgui.images.filesystems.fat_layout import Layout, is_fat, read_layout
-from snapgui.images.filesystems.fat_table import Table
-from snapgui.images.filesystems.fat_tree import ROOT, Contents, Tree
+from snapgui.images.filesystems.fat_slots import words
+from snapgui.images.filesystems.fat_table import Table, tables_agree
+from snapgui.images.filesystems.fat_tree import ROOT, Tree
 from snapgui.images.filesystems.filesystem import Disk, FileSystem, Kind, Link, Node, Numbers
 from snapgui.images.filesystems.placed import read_placed
 from snapgui.images.filesystems.ranges import Ranges
-from snapgui.model.text import QT_TRANSLATE_NOOP
+from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 
 _IN_USE = QT_TRANSLATE_NOOP("FileSystem", "It was in use and has no log: changes of the last seconds may be missing.")
 _LOCAL = QT_TRANSLATE_NOOP("FileSystem", "Its times have no time zone, and are shown as if they were UTC.")
+_TWO_TABLES = QT_TRANSLATE_NOOP(
+    "FileSystem", "Its two tables of clusters are not the same: what the first one says is shown."
+)
+_DAMAGED = QT_TRANSLATE_NOOP("FileSystem", "Some of it is damaged, and shown as far as it can be read.")
+_ZONE_KNOWN = 0x80
 
 recognises = is_fat
 
@@ -35,41 +40,38 @@ class Fat:
     replayed = False
 
     def __init__(self, disk: Disk, layout: Layout) -> None:
-        self._disk, self.layout = disk, layout
-        self.table = Table(disk, layout)
-        self.contents = Contents(disk, layout, self.table)
-        self.name = layout.name
+        self.disk, self.layout = disk, layout
+        table = Table(disk, layout)
+        self.tree = Tree(disk, layout, table)
+        self.name, self.label = layout.name, self.tree.label
         self.uuid = f"{layout.serial >> 16:04X}-{layout.serial & 0xFFFF:04X}"
-        self.unclean = layout.dirty or not self.table.clean
+        self.unclean = layout.dirty or not table.clean
         self.rewritten = Ranges()
-        self.remarks = (*((_IN_USE,) if self.unclean else ()), *(() if layout.exfat else (_LOCAL,)))
-        self.label = label(self.contents.uppermost(), exfat=layout.exfat)
-        self._kept: tuple[int, Numbers] | None = None
-
-    @cached_property
-    def tree(self) -> Tree:
-        """All files."""
-        return Tree(self.layout, self.contents.uppermost(), self.contents.directory)
+        self.remarks = tuple(self._remarks())
 
     def node(self, number: int) -> Node | None:
         """Return what is kept under a number; None where nothing is."""
         if number == ROOT:
             return Node(ROOT, Kind.DIRECTORY)
-        found = self.tree.files.get(number)
-        if found is None:
+        row = self.tree.index(number)
+        if row is None:
             return None
+        born, modified = self.tree.times(row)
         return Node(
             number=number,
-            kind=Kind.DIRECTORY if found.directory else Kind.FILE,
-            size=0 if found.directory else found.size,
-            mtime_ns=found.mtime_ns,
-            born_ns=found.born_ns,
-            flags=found.flags,
+            kind=Kind.DIRECTORY if self.tree.is_directory[row] else Kind.FILE,
+            generation=0 if born else modified,
+            size=int(self.tree.sizes[row]),
+            mtime_ns=modified,
+            born_ns=born,
+            flags=int(self.tree.flags[row]),
         )
 
     def links(self, directory: int) -> Iterator[Link]:
         """Yield the names in a directory."""
-        yield from self.tree.below.get(directory, ())
+        row = -1 if directory == ROOT else self.tree.index(directory)
+        for below in self.tree.below(row) if row is not None else ():
+            yield Link(self.tree.name(below), int(self.tree.numbers[below]))
 
     def attributes(self, _number: int) -> dict[bytes, bytes]:
         """Return nothing: there are no extended attributes."""
@@ -77,39 +79,27 @@ class Fat:
 
     def extents(self, number: int) -> Numbers | None:
         """Return where content lies; what was reserved and not written is zeros."""
-        if self._kept is None or self._kept[0] != number:
-            found = self.tree.files.get(number)
-            self._kept = (number, np.empty((0, 3), np.int64) if found is None else self.contents.rows(found))
-        return self._kept[1]
+        row = self.tree.index(number)
+        begin, end = (0, 0) if row is None else self.tree.row_at[row : row + 2].tolist()
+        return self.tree.rows[begin:end]
 
     def read(self, number: int, offset: int, length: int) -> bytes:
         """Return bytes of a file's content; fewer only at its end."""
-        listed, rows = self.tree.files.get(number), self.extents(number)
-        if listed is None or listed.directory or rows is None:
+        row, rows = self.tree.index(number), self.extents(number)
+        if row is None or rows is None:
             return b""
-        length = max(0, min(length, listed.size - offset))
-        return read_placed(self._disk, rows, offset, length)
+        length = max(0, min(length, int(self.tree.sizes[row]) - offset))
+        return read_placed(self.disk, rows, offset, length)
 
     def differing(self, older: FileSystem, changed: Ranges) -> Numbers | None:
         """Return the numbers of all files that may not be the same in an older view; None for other filesystems."""
         if not isinstance(older, Fat) or not self._laid_out_like(older):
             return None
-        then, now = older.tree, self.tree
-        told = {number for number, listed in now.files.items() if not _same_entry(then.files.get(number), listed)}
-        told |= {number for number, links in now.below.items() if links != then.below.get(number)}
-        told |= then.files.keys() - now.files.keys()
-        told |= self._touched(older, changed, [number for number in now.files if number not in told])
-        return np.array(sorted(told), np.int64)
+        return differing(older.tree, self.tree, older.disk, self.disk, changed)
 
     def leading(self, numbers: Numbers) -> Container[int]:
         """Return the directories that hold a name of one of these files, and all above them."""
-        found: set[int] = set()
-        for number in numbers.tolist():
-            above = self.tree.above.get(number)
-            while above is not None and above not in found:
-                found.add(above)
-                above = self.tree.above.get(above)
-        return found
+        return leading(self.tree, numbers)
 
     def _laid_out_like(self, other: "Fat") -> bool:
         mine, its = self.layout, other.layout
@@ -117,25 +107,16 @@ class Fat:
             its.name, its.serial, its.cluster_bytes, its.heap_at, its.clusters
         )  # fmt: skip
 
-    def _touched(self, older: "Fat", changed: Ranges, numbers: list[int]) -> set[int]:
-        """Return the files of which a cluster may differ, or which clusters they have."""
-        files = [number for number in numbers if not self.tree.files[number].directory]
-        rows = [self.contents.rows(self.tree.files[number]) for number in files]
-        if not rows:
-            return set()
-        owners = np.repeat(np.array(files, np.int64), [len(each) for each in rows])
-        places = np.concatenate(rows)
-        begins, ends = places[:, 1], places[:, 1] + places[:, 2]
-        moved = np.concatenate([[0], np.cumsum(self.table.next != older.table.next)])
-        first, last = self.table.number_of(begins), self.table.number_of(ends - 1)
-        found: set[int] = set(owners[changed.touched(begins, ends) | (moved[last + 1] > moved[first])].tolist())
-        return found
+    def _remarks(self) -> Iterator[Text]:
+        if self.unclean:
+            yield _IN_USE
+        if not tables_agree(self.disk, self.layout):
+            yield _TWO_TABLES
+        if self.tree.damaged:
+            yield _DAMAGED
+        if not self.layout.exfat or not self._all_zones_known():
+            yield _LOCAL
 
-
-def _same_entry(old: Listed | None, new: Listed) -> bool:
-    """Whether nothing is known to differ; where an entry stands, and what it is called, is the directory's."""
-    if old is None:
-        return False
-    return (old.flags, old.directory, old.first, old.size, old.stored, old.contiguous, old.born_ns, old.mtime_ns) == (
-        new.flags, new.directory, new.first, new.size, new.stored, new.contiguous, new.born_ns, new.mtime_ns
-    )  # fmt: skip
+    def _all_zones_known(self) -> bool:
+        zones = words(self.tree.slots[self.tree.at], 20) >> 24
+        return bool(np.all(zones & _ZONE_KNOWN))

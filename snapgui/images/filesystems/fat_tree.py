@@ -1,84 +1,174 @@
-"""All names of a FAT or exFAT filesystem, with what is known of each, and the numbers that files are known by."""
+"""All files of a FAT or exFAT filesystem as columns: what each entry says, where it lies, the number it is known by."""
 
-from collections.abc import Callable
+import numpy as np
+from numpy.typing import NDArray
 
-from snapgui.images.filesystems.fat_entries import ENTRY_BYTES, Listed, exfat_entries, fat_entries
-from snapgui.images.filesystems.fat_layout import Layout
+from snapgui.images.filesystems.fat_directories import Directories, Level, runs
+from snapgui.images.filesystems.fat_layout import FIRST, Layout
+from snapgui.images.filesystems.fat_names import exfat_moment, exfat_name, long_name, moment, short_name
+from snapgui.images.filesystems.fat_slots import (
+    DIRECTORY,
+    Found,
+    Slots,
+    exfat_files,
+    fat_files,
+    halves,
+    label,
+    words,
+)
 from snapgui.images.filesystems.fat_table import Table
-from snapgui.images.filesystems.filesystem import DEEPEST, Disk, FilesystemError, Link, Numbers, read_exactly
+from snapgui.images.filesystems.filesystem import DEEPEST, Disk, FilesystemError, Numbers
 
-MOST_FILES = 500_000
-"""Of one filesystem; each takes some 500 bytes."""
-LONGEST_DIRECTORY, LONGEST_EXFAT = 65536 * ENTRY_BYTES, 256 * 2**20
 ROOT = 1
-_ENTRIES_FROM, _ENTRIES_EACH = 2**40, 2**24
-"""Numbers of files that have no cluster of their own: by directory and place in it."""
+"""The number of the uppermost directory; clusters begin with 2."""
+ENTRIES_FROM = 2**40
+"""Numbers of files that have no cluster of their own: by where on the disk their entry stands."""
+USERS_FLAGS = 0x27
+"""Read only, hidden, system, to be archived."""
+_TOP = -1
+_CONTIGUOUS = 2
 
 
 class Tree:
-    """``files`` by number, and for each directory what lies ``below`` it; ``above``: the directory of each file."""
+    """Columns have a row for each file; those of one directory follow each other, and ``above`` is the row of that.
 
-    def __init__(self, layout: Layout, uppermost: bytes, content_of: Callable[[Listed], bytes]) -> None:
-        self.files: dict[int, Listed] = {}
-        self.above: dict[int, int] = {}
-        self.below: dict[int, tuple[Link, ...]] = {}
-        self._layout = layout
-        parsed = exfat_entries if layout.exfat else fat_entries
-        waiting = [(ROOT, 0)]
-        while waiting:
-            number, depth = waiting.pop()
-            content = uppermost if number == ROOT else content_of(self.files[number])
-            links = [Link(listed.name, self._add(listed, number)) for listed in parsed(content)]
-            self.below[number] = tuple(links)
-            waiting += [(link.number, depth + 1) for link in links if self._may_enter(link.number, depth)]
-
-    def _add(self, listed: Listed, directory: int) -> int:
-        """Give a file its number: that of its first cluster, if that is its own."""
-        number = listed.first
-        if number <= ROOT or number in self.files or number == self._layout.root:
-            number = _ENTRIES_FROM + directory % _ENTRIES_FROM * _ENTRIES_EACH + listed.place
-        self.files[number], self.above[number] = listed, directory
-        if len(self.files) > MOST_FILES:
-            raise FilesystemError(f"it has more than {MOST_FILES:,} files, more than are compared here")
-        return number
-
-    def _may_enter(self, number: int, depth: int) -> bool:
-        if not self.files[number].directory:
-            return False
-        if number >= _ENTRIES_FROM or depth > DEEPEST:
-            raise FilesystemError("a directory lies in two places, or within itself")
-        return True
-
-
-class Contents:
-    """Reads directories and says where files lie."""
+    ``rows`` are (offset in the file, place on the disk, length), and those of file ``n`` begin with ``row_at[n]``.
+    Files that are longer than their clusters are as long as those. ``damaged``: that, or something like it, was found.
+    """
 
     def __init__(self, disk: Disk, layout: Layout, table: Table) -> None:
-        self._disk, self._layout, self._table = disk, layout, table
+        self.layout = layout
+        self.damaged = False
+        directories = Directories(disk, layout, table)
+        level = directories.uppermost()
+        self.label = label(level.slots, exfat=layout.exfat) or layout.label
+        levels, above = [level], [np.full(1, _TOP)]
+        found = [self._found(level)]
+        files = len(found[0].at)
+        while len(entered := self._directories(levels[-1], found[-1])):
+            if len(levels) > DEEPEST:
+                raise FilesystemError("directories lie too deep within one another")
+            above.append(files - len(found[-1].at) + entered)
+            levels.append(self._read(directories, levels[-1].slots, found[-1].at[entered]))
+            found.append(self._found(levels[-1]))
+            files += len(found[-1].at)
+        self._join(levels, found, above)
+        self.numbers = self._numbers()
+        self._order = np.argsort(self.numbers, kind="stable")
+        self._sorted = self.numbers[self._order]
+        self._lay_out(table)
 
-    def uppermost(self) -> bytes:
-        """Return the uppermost directory."""
-        if self._layout.root_at and not self._layout.root:
-            return read_exactly(self._disk, self._layout.root_at, self._layout.root_bytes)
-        return self._chain(self._layout.root)
+    def index(self, number: int) -> int | None:
+        """Return the row of a number; None where there is none."""
+        at = int(np.searchsorted(self._sorted, number))
+        return int(self._order[at]) if at < len(self._sorted) and self._sorted[at] == number else None
 
-    def directory(self, listed: Listed) -> bytes:
-        """Return a directory."""
-        if not listed.contiguous:
-            return self._chain(listed.first)
-        if listed.size > LONGEST_EXFAT:
-            raise FilesystemError("a directory of the exFAT filesystem is damaged")
-        return self._joined(self._table.rows(listed.first, listed.size, contiguous=True))
+    def below(self, row: int) -> range:
+        """Return the rows of what lies in a directory; in the uppermost one for -1."""
+        return range(int(np.searchsorted(self.above, row)), int(np.searchsorted(self.above, row, "right")))
 
-    def rows(self, listed: Listed) -> Numbers:
-        """Return where what is written of a file lies."""
-        size = 0 if listed.directory else listed.stored
-        return self._table.rows(listed.first, size, contiguous=listed.contiguous)
+    def number_above(self, rows: Numbers) -> Numbers:
+        """Return the numbers of the directories that files lie in."""
+        return np.where(rows < 0, ROOT, self.numbers[rows]) if len(self.numbers) else np.full(len(rows), ROOT)
 
-    def _chain(self, first: int) -> bytes:
-        most = LONGEST_EXFAT if self._layout.exfat else LONGEST_DIRECTORY
-        clusters = self._table.length(first, max(1, most // self._layout.cluster_bytes))
-        return self._joined(self._table.rows(first, clusters * self._layout.cluster_bytes))
+    def name(self, row: int) -> bytes:
+        """Return the name of a file. Raises FilesystemError where that cannot be one."""
+        at, count = int(self.at[row]), int(self.long[row])
+        if self.layout.exfat:
+            return exfat_name(self.slots[at + 2 : at + 2 + count].tobytes(), int(self.slots[at + 1, 3]))
+        long = long_name(self.slots[at - count : at][::-1].tobytes()) if count else b""
+        return long or short_name(self.slots[at].tobytes())
 
-    def _joined(self, rows: Numbers) -> bytes:
-        return b"".join(read_exactly(self._disk, place, length) for _, place, length in rows.tolist())
+    def times(self, row: int) -> tuple[int, int]:
+        """Return when a file was made (0 where that is not known), and when it was modified."""
+        slot = self.slots[self.at[row]].tobytes()
+        if self.layout.exfat:
+            made, modified = (int.from_bytes(slot[at : at + 4], "little") for at in (8, 12))
+            return exfat_moment(made, slot[20], slot[22]), exfat_moment(modified, slot[21], slot[23])
+        time, day, mtime, mday = (int.from_bytes(slot[at : at + 2], "little") for at in (14, 16, 22, 24))
+        return moment(day, time, slot[13]), moment(mday, mtime)
+
+    def _found(self, level: Level) -> Found:
+        if self.layout.exfat:
+            found = exfat_files(level.slots, np.searchsorted(level.homes, level.homes, "right"))
+        else:
+            found = fat_files(level.slots, np.searchsorted(level.homes, level.homes))
+        self.damaged |= found.damaged
+        return found
+
+    def _directories(self, level: Level, found: Found) -> Numbers:
+        """Return which of the files on a level are directories that have something in them."""
+        slots = level.slots[found.at]
+        is_directory = slots[:, self._flags_at] & DIRECTORY != 0
+        firsts = self._firsts(level.slots, found.at)
+        empty = firsts == 0 if self.layout.exfat else np.zeros(len(firsts), dtype=bool)
+        there = (firsts >= FIRST) & (firsts < self.layout.clusters + FIRST)
+        self.damaged |= bool(np.any(is_directory & ~there & ~empty))
+        return np.flatnonzero(is_directory & there)
+
+    def _read(self, directories: Directories, slots: Slots, at: Numbers) -> Level:
+        firsts = self._firsts(slots, at)
+        if not self.layout.exfat:
+            return directories.read(firsts, np.full(len(at), 2**62), np.zeros(len(at), dtype=bool))
+        return directories.read(firsts, _longs(slots[at + 1], 24), slots[at + 1, 1] & _CONTIGUOUS != 0)
+
+    def _firsts(self, slots: Slots, at: Numbers) -> Numbers:
+        if self.layout.exfat:
+            return words(slots[at + 1], 20)
+        upper = halves(slots[at], 20) << 16 if self.layout.bits == 32 else 0  # noqa: PLR2004 - others have no such
+        return halves(slots[at], 26) | upper
+
+    @property
+    def _flags_at(self) -> int:
+        return 4 if self.layout.exfat else 11
+
+    def _join(self, levels: list[Level], found: list[Found], above: list[Numbers]) -> None:
+        """Put the columns of all levels one behind the other."""
+        begins = np.cumsum([0, *(len(level.slots) for level in levels[:-1])])
+        self.slots = np.concatenate([level.slots for level in levels])
+        self.at = np.concatenate([each.at + begin for each, begin in zip(found, begins, strict=True)])
+        self.long = np.concatenate([each.long for each in found])
+        self.above = np.concatenate(
+            [rows[level.homes[each.at]] for level, each, rows in zip(levels, found, above, strict=True)]
+        )
+        self._places = np.concatenate([level.places[each.at] for level, each in zip(levels, found, strict=True)])
+        flags = self.slots[self.at, self._flags_at]
+        self.is_directory: NDArray[np.bool_] = flags & DIRECTORY != 0
+        self.flags = flags & USERS_FLAGS
+        self.firsts = self._firsts(self.slots, self.at)
+        streams = self.slots[self.at + 1] if self.layout.exfat else self.slots[:0]
+        self.contiguous = streams[:, 1] & _CONTIGUOUS != 0 if self.layout.exfat else np.zeros(len(self.at), dtype=bool)
+        self.sizes = np.where(
+            self.is_directory, 0, _longs(streams, 24) if self.layout.exfat else words(self.slots[self.at], 28)
+        )
+        self.stored = np.minimum(self.sizes, _longs(streams, 8)) if self.layout.exfat else self.sizes
+
+    def _numbers(self) -> Numbers:
+        """Return the first clusters of the files that have one for themselves, and places of entries for the others."""
+        _, which, counts = np.unique(self.firsts, return_inverse=True, return_counts=True)
+        own = (counts[which] == 1) & (self.firsts != self.layout.root)
+        own &= (self.firsts >= FIRST) & (self.firsts < self.layout.clusters + FIRST)
+        return np.where(own, self.firsts, ENTRIES_FROM + self._places // 32)
+
+    def _lay_out(self, table: Table) -> None:
+        """Find where all files lie, and cut off what lies nowhere."""
+        step, heap = self.layout.cluster_bytes, self.layout.heap_at - FIRST * self.layout.cluster_bytes
+        rows = runs(table, self.firsts, -(-self.sizes // step), self.contiguous)
+        room = np.zeros(len(self.at), np.int64)
+        np.add.at(room, rows.owners, rows.counts * step)
+        self.damaged |= bool(np.any(room < self.sizes))
+        self.sizes = np.minimum(self.sizes, room)
+        self.stored = np.minimum(self.stored, room)
+        offsets = rows.offsets * step
+        lengths = np.minimum(rows.counts * step, self.stored[rows.owners] - offsets)
+        kept = lengths > 0
+        self.rows = np.stack([offsets, heap + rows.begins * step, lengths], axis=1)[kept]
+        self.owners = rows.owners[kept]
+        self.row_at = np.searchsorted(self.owners, np.arange(len(self.at) + 1))
+
+
+def _longs(slots: Slots, at: int) -> Numbers:
+    """Return a field of 64 bits of all slots; what is too large for any disk is cut."""
+    found = np.ascontiguousarray(slots[:, at : at + 8]).view("<u8")[:, 0]
+    cut: Numbers = np.minimum(found, np.uint64(2**62)).astype(np.int64)
+    return cut

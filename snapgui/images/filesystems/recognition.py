@@ -35,6 +35,7 @@ def _named(name: str) -> str:
 _SIGNS = (
     _Sign(0, b"LUKS\xba\xbe", f"{_LUKS}, {_HIDDEN}"),
     _Sign(3, b"-FVE-FS-", f"{_BITLOCKER}, {_HIDDEN}"),
+    _Sign(424, bytes.fromhex("3bd66749292ed84a8399f6a339e3d001"), f"{_BITLOCKER}, {_HIDDEN}"),
     *(_Sign(page - 10, magic, _SWAP) for page in _PAGES for magic in (b"SWAPSPACE2", b"SWAP-SPACE", b"S1SUSPEND")),
     *(_Sign(512 * sector, b"LABELONE", _LVM) for sector in range(4)),
     *(_Sign(at, _RAID_MAGIC.to_bytes(4, "little"), _RAID) for at in (0, 4096)),
