@@ -1,6 +1,7 @@
 """What the command line prints: results on stdout; progress, plans' warnings and errors on stderr."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 PLAIN_INTERVAL_S = 1.0
+_UNUSUAL = re.compile(r"[^\n -~]")
 
 
 class Console:
@@ -101,8 +103,9 @@ class Console:
 
 
 def _json(record: Mapping[str, object]) -> str:
-    """Return a record as JSON; what of a name is no UTF-8 stands there as an escaped surrogate."""
-    return json.dumps(record, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace").decode()
+    """Return a record as JSON; what of a name is no UTF-8, or could steer the terminal, is escaped there."""
+    text = json.dumps(record, ensure_ascii=False, indent=2)
+    return _UNUSUAL.sub(lambda char: char[0] if printable(char[0]) == char[0] else json.dumps(char[0])[1:-1], text)
 
 
 def _choose(progress: str, stream: TextIO | None = None) -> str:
