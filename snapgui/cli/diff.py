@@ -1,12 +1,11 @@
 """``snapgui diff`` and ``cat``: what differs between two snapshots of a VM, or a snapshot and now; one file of it."""
 
 import argparse
-import sys
 import time
 from datetime import UTC, datetime
 
 from snapgui.cli.commands import open_connection
-from snapgui.cli.output import Console
+from snapgui.cli.output import Console, output
 from snapgui.cli.records import utc
 from snapgui.images.difference import Difference
 from snapgui.images.filesystems.changes import FileChange, FileFacts
@@ -54,7 +53,7 @@ def diff(options: argparse.Namespace, console: Console) -> int:
                     cancel=console.interruption.cancel,
                 )
                 record["blocks"] = blocks_record(blocks)
-                lines += block_lines(blocks)
+                lines += block_lines(blocks, looked=options.content)
             if options.files:
                 files = _Files(console)
                 paused_s = compare_files(
@@ -84,10 +83,10 @@ def cat(options: argparse.Namespace, _console: Console) -> int:
             vm_uuid, snapshot = connection.find_with_snapshot(options.vm)
             facts = read_facts(connection, vm_uuid)
             for piece in read_file(connection, facts, history, snapshot, options.place, options.path):
-                sys.stdout.buffer.write(piece)
+                with output() as out:
+                    out.buffer.write(piece)
     finally:
         history.close()
-    sys.stdout.flush()
     return DONE
 
 
@@ -143,9 +142,9 @@ def config_lines(config: ConfigurationDifference) -> list[str]:
     return [str(change.text) for change in config.changes] or ["The configuration is the same."]
 
 
-def block_lines(blocks: BlockDifference) -> list[str]:
-    """Return the differing blocks for people."""
-    lines = [_disk_line(target, found) for target, found in blocks.disks.items()]
+def block_lines(blocks: BlockDifference, *, looked: bool) -> list[str]:
+    """Return the differing blocks for people. ``looked``: the content was looked at."""
+    lines = [_disk_line(target, found, "differ" if looked else "may differ") for target, found in blocks.disks.items()]
     lines += [f"{target}: only before" for target in blocks.only_before]
     lines += [f"{target}: only after" for target in blocks.only_after]
     lines += _pause_lines(blocks.paused_s)
@@ -156,12 +155,12 @@ def _pause_lines(seconds: float) -> list[str]:
     return [f"The guest stood still for {seconds * 1000:.0f} ms."] if seconds else []
 
 
-def _disk_line(target: str, found: Difference) -> str:
+def _disk_line(target: str, found: Difference, verb: str) -> str:
     if not len(found.extents):
         return f"{target}: no block differs"
     places = len(found.extents)
     where = "one place" if places == 1 else f"{places} places"
-    return f"{target}: {binary_size(found.changed_bytes)} of {binary_size(found.capacity)} may differ, in {where}"
+    return f"{target}: {binary_size(found.changed_bytes)} of {binary_size(found.capacity)} {verb}, in {where}"
 
 
 _SIGNS = {Change.ADDED: "+", Change.REMOVED: "-", Change.CHANGED: "~", Change.METADATA: "m", Change.RENAMED: ">"}
@@ -215,7 +214,8 @@ def file_lines(files: dict[str, FilesystemDifference]) -> list[str]:
     lines = []
     for name, found in files.items():
         if found.filesystem:
-            lines.append(f"{name}: {found.filesystem}, {len(found.changes)} differences")
+            count = "one difference" if len(found.changes) == 1 else f"{len(found.changes)} differences"
+            lines.append(f"{name}: {found.filesystem}, {count}")
         if found.problem and not found.filesystem:
             lines.append(f"{name}: its files cannot be compared: {found.problem}")
         elif found.problem:

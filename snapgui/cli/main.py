@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _command(options, interruption)
         except KeyboardInterrupt:
-            print("snapgui: Cancelled before anything was changed.", file=sys.stderr)
+            print("snapgui: Cancelled; nothing was changed.", file=sys.stderr)
             return CANCELLED
         except BrokenPipeError:
             sys.stderr.close()
@@ -271,7 +271,7 @@ def _add_cat(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     cat = verbs.add_parser("cat", help="print a file as it was at a snapshot, or as it is now")
     cat.add_argument("vm", metavar="VM[@SNAPSHOT]", help="name or UUID, and a snapshot")
     cat.add_argument("place", metavar="DISK-OR-PARTITION", help="such as vda or vda1")
-    cat.add_argument("path", metavar="PATH", help="within the filesystem (ext2, ext3 or ext4)")
+    cat.add_argument("path", metavar="PATH", help="within the filesystem")
 
 
 def _add_undo(verbs: "argparse._SubParsersAction[_Parser]") -> None:

@@ -1,14 +1,18 @@
 """What the command line prints: results on stdout; progress, plans' warnings and errors on stderr."""
 
+import contextlib
+import errno
 import json
+import os
+import re
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from snapgui.cli.interruption import Interruption
 from snapgui.cli.printable import printable
-from snapgui.model.errors import SnapguiError
+from snapgui.model.errors import Broken, SnapguiError
 from snapgui.model.plan import Finding, Operation, Plan
 from snapgui.model.progress import Phase, Progress
 from snapgui.model.records import Lent
@@ -19,6 +23,31 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 PLAIN_INTERVAL_S = 1.0
+_UNUSUAL = re.compile(r"[^\n -~]")
+
+
+@contextlib.contextmanager
+def output() -> Iterator[TextIO]:
+    """Lend standard output. Raises Broken where it cannot be written, but for BrokenPipeError: nobody reads on."""
+    text = QT_TRANSLATE_NOOP("errors", "The output could not be written: {reason}.")
+    if sys.stdout is None:
+        raise Broken(text.format(reason=os.strerror(errno.EBADF)))
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget_output()
+        raise Broken(text.format(reason=error.strerror or str(error))) from error
+
+
+def _forget_output() -> None:
+    """Let nothing complain again, when the process ends, of what could not be written."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 class Console:
@@ -33,7 +62,8 @@ class Console:
 
     def result(self, record: Mapping[str, object], text: str) -> None:
         """Print a result: the record as JSON where that was asked for, else the text."""
-        print(_json(record) if self.json else printable(text))
+        with output() as out:
+            print(_json(record) if self.json else printable(text), file=out)
 
     def say(self, text: str) -> None:
         """Print a line to stderr."""
@@ -101,8 +131,9 @@ class Console:
 
 
 def _json(record: Mapping[str, object]) -> str:
-    """Return a record as JSON; what of a name is no UTF-8 stands there as an escaped surrogate."""
-    return json.dumps(record, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace").decode()
+    """Return a record as JSON; what of a name is no UTF-8, or could steer the terminal, is escaped there."""
+    text = json.dumps(record, ensure_ascii=False, indent=2)
+    return _UNUSUAL.sub(lambda char: char[0] if printable(char[0]) == char[0] else json.dumps(char[0])[1:-1], text)
 
 
 def _choose(progress: str, stream: TextIO | None = None) -> str:

@@ -22,6 +22,7 @@ Dialog = TypeVar("Dialog", bound=QDialog)
 PATIENCE_S = 60.0
 LOOK_S = 0.03
 BEAT_MS = 10
+NOTHING = Qt.KeyboardModifier.NoModifier
 
 
 class Pilot(QObject):
@@ -65,6 +66,14 @@ class Pilot(QObject):
         image.save(str(path))
         return path
 
+    def picture_of(self, window: QWidget, name: str) -> Path:
+        """Save what another window shows as the next numbered picture."""
+        image = self.do(lambda: window.grab().toImage())
+        self._number += 1
+        path = self._pictures / f"{self._number:02d}-{name}.png"
+        image.save(str(path))
+        return path
+
     def measure(self, on: bool) -> None:
         """Begin or end to look for gaps in the window's beat."""
         self.do(lambda: self._measure(on))
@@ -78,15 +87,15 @@ class Pilot(QObject):
         else:
             self.do(action.trigger)
 
-    def click(self, widget: QWidget, at: QPoint | None = None) -> None:
+    def click(self, widget: QWidget, at: QPoint | None = None, modifiers: Qt.KeyboardModifier = NOTHING) -> None:
         """Press and release the left button on a widget."""
-        left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-        self.do(lambda: QTest.mouseClick(widget, left, none, at or widget.rect().center()))
+        left = Qt.MouseButton.LeftButton
+        self.do(lambda: QTest.mouseClick(widget, left, modifiers, at or widget.rect().center()))
 
-    def click_node(self, name: str | None) -> None:
+    def click_node(self, name: str | None, modifiers: Qt.KeyboardModifier = NOTHING) -> None:
         """Click on a card of the graph (None: "You are here")."""
         place = self.do(lambda: self._place_of(name))
-        self.click(self.window.pane.graph.viewport(), place)
+        self.click(self.window.pane.graph.viewport(), place, modifiers)
 
     def write(self, text: str) -> None:
         """Type into whatever has the focus."""
@@ -95,7 +104,7 @@ class Pilot(QObject):
                 self.key(Qt.Key.Key_Return)
             self.do(lambda line=line: QTest.keyClicks(self._focus(), line))  # type: ignore[misc]
 
-    def key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+    def key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = NOTHING) -> None:
         """Press one key in whatever has the focus."""
         self.do(lambda: QTest.keyClick(self._focus(), key, modifiers))
 
@@ -121,8 +130,8 @@ class Pilot(QObject):
         with dragged(start, end, lambda: self.do(self._drag_words) == words):
             self.picture(picture, pointer=True)
 
-    def press(self, dialog: QDialog, text: str) -> None:
-        """Click a button of a dialog by its words."""
+    def press(self, dialog: QWidget, text: str) -> None:
+        """Click a button of a dialog, or of another window, by its words."""
         buttons = self.do(lambda: dialog.findChildren(QAbstractButton))
         found = [button for button in buttons if button.text().replace("&", "") == text]
         if not found:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from snapgui.demo.cloning import Cloning
+from snapgui.demo.comparing import Comparing
 from snapgui.demo.errors import GuestError
 from snapgui.demo.hypervisor import DemoMachine
 from snapgui.demo.menu import BREAK
@@ -34,7 +34,7 @@ def run_tour(uri: str, machine: DemoMachine, pictures: Path, say: Say) -> bool:
     return tour.held
 
 
-class Tour(Cloning):
+class Tour(Comparing):
     """The stages, in the order in which they are walked, in a thread of their own."""
 
     def walk(self) -> None:
@@ -58,8 +58,9 @@ class Tour(Cloning):
     def _stages(self) -> tuple[Callable[[], None], ...]:
         """An order that the oldest supported libvirt allows: it takes external snapshots, but reverts to no one."""
         inside = (self.arrive, self.take_first, self.break_it, self.revert, self.undo, self.revert, self.follow_virsh)
+        asked = (self.compare_upgrade,)
         outside = (self.take_live, self.cancel_a_save, self.clone_by_dragging, self.run_both, self.protect_base)
-        return (*inside, self.delete_one, self.delete_rest, *outside, self.look_at_images)
+        return (*inside, *asked, self.delete_one, self.delete_rest, *outside, self.look_at_images)
 
     # stages
 

@@ -56,6 +56,8 @@ def compare_files(
         opened_pairs(connection, one, other) as opened,
         steady(connection, facts, history, opened, content=True) as (pairs, paused),
     ):
+        for target in sorted(one.keys() ^ other.keys()):
+            tell(FilesystemDone(target, "the disk is only there " + ("before" if target in one else "after")))
         key = _key(connection, facts, pairs, content=content) if after is not None else None
         known = None if key is None else result_cache.load(key)
         if known is not None and (kept := unpacked(known)) is not None:

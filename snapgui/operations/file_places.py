@@ -11,7 +11,7 @@ import numpy as np
 from snapgui.images.difference import Extents
 from snapgui.images.filesystems.ranges import Ranges
 from snapgui.images.filesystems.section import Readable, Section
-from snapgui.images.lvm import Assembled, LogicalVolume, logical_volumes, physical_volume
+from snapgui.images.lvm import Assembled, LogicalVolume, PhysicalVolume, logical_volumes, physical_volume
 from snapgui.images.partitions import Partition, partitions
 from snapgui.images.qcow2 import ImageError
 
@@ -42,8 +42,12 @@ class FilePlace:
 
 
 def places_of(pair: DiskPair) -> Iterator[FilePlace]:
-    """Yield the partitions by number; the whole disk where neither state has a table that can be read."""
-    olds, news = _partitions(pair.before), _partitions(pair.after)
+    """Yield the partitions by number; the whole disk where neither state has a table, or one cannot be read."""
+    try:
+        olds, news = _partitions(pair.before), _partitions(pair.after)
+    except (ImageError, OSError) as error:
+        yield FilePlace(pair.target, None, None, problem=str(error))
+        return
     if not olds and not news:
         size = max(pair.before.virtual_bytes, pair.after.virtual_bytes)
         yield FilePlace(pair.target, Section(pair.before), Section(pair.after), _within(pair.changed, 0, size))
@@ -52,7 +56,10 @@ def places_of(pair: DiskPair) -> Iterator[FilePlace]:
 
 
 def sections_of(target: str, disk: Readable) -> dict[str, Section]:
-    """Return the partitions of a disk in one state by name; the whole disk where it has no table that can be read."""
+    """Return the partitions of a disk in one state by name; the whole disk where it has no table.
+
+    Raises ImageError and OSError.
+    """
     found = _partitions(disk)
     if not found:
         return {target: Section(disk)}
@@ -93,8 +100,16 @@ def volumes_of(places: Sequence[FilePlace]) -> Iterator[FilePlace]:
 
 
 def _volumes(sections: Mapping[str, Section]) -> dict[str, LogicalVolume]:
-    members = {name: found for name, section in sections.items() if (found := physical_volume(section)) is not None}
+    members = {name: found for name, section in sections.items() if (found := _member(section)) is not None}
     return {volume.name: volume for volume in logical_volumes(members)}
+
+
+def _member(section: Section) -> PhysicalVolume | None:
+    """Return what LVM keeps on a place; what is damaged there is said when its files are compared."""
+    try:
+        return physical_volume(section)
+    except (ImageError, OSError):
+        return None
 
 
 def _within_volume(
@@ -124,10 +139,7 @@ def _place(name: str, pair: DiskPair, old: Partition | None, new: Partition | No
 
 
 def _partitions(disk: Readable) -> dict[int, Partition]:
-    try:
-        return {each.number: each for each in partitions(disk.read, disk.virtual_bytes)}
-    except (ImageError, OSError):
-        return {}
+    return {each.number: each for each in partitions(disk.read, disk.virtual_bytes)}
 
 
 def _within(changed: Extents, start: int, size: int) -> Ranges:

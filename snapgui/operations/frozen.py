@@ -1,5 +1,6 @@
 """What tells that a disk's state is still the very same: for what snapshots froze, not for what a guest writes to."""
 
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,5 +36,7 @@ def _last_change(connection: Connection, path: str) -> str:
             status = Path(path).stat()
         except OSError:
             return changed_at(connection, path)
+        if not stat.S_ISREG(status.st_mode):  # a block device does not tell when it was written to
+            return ""
         return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
     return changed_at(connection, path)

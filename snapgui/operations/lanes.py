@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,9 @@ Result = TypeVar("Result")
 READERS = 1
 """Two threads that talk through one connection can crash older libvirt clients (CVE-2024-4418)."""
 ASIDE = 2
+LOOK_S = 0.05
+LOOKING_PATIENCE_S = 20.0
+"""How long a look at a running VM waits for another look, or a change, to end."""
 
 
 class Lanes:
@@ -63,14 +67,22 @@ class Lanes:
 
 
 @contextlib.contextmanager
-def only_one(vm_uuid: str) -> Iterator[None]:
-    """Hold the VM for this process' change; raise Busy where another snapgui is changing it."""
+def only_one(vm_uuid: str, patience_s: float = 0.0) -> Iterator[None]:
+    """Hold the VM for this process' change; raise Busy where another one holds it, and does not end in time."""
     path = _lock_directory() / f"{re.sub(r'[^0-9a-fA-F-]', '_', vm_uuid)}.lock"
+    deadline = time.monotonic() + patience_s
     with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Busy(QT_TRANSLATE_NOOP("errors", "Another snapgui is changing this VM right now.")) from error
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    text = QT_TRANSLATE_NOOP(
+                        "errors", "Another snapgui is changing this VM, or looking at its current state, right now."
+                    )
+                    raise Busy(text) from error
+            time.sleep(LOOK_S)
         yield
 
 

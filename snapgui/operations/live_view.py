@@ -25,7 +25,7 @@ from snapgui.model.records import Vm
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations.facts import Facts
 from snapgui.operations.history import History, Making
-from snapgui.operations.lanes import only_one
+from snapgui.operations.lanes import LOOKING_PATIENCE_S, only_one
 from snapgui.operations.paths import runtime_directory
 from snapgui.operations.scratch_room import enough_room
 from snapgui.operations.standing_still import Pause, pause_step, stopped
@@ -58,7 +58,7 @@ def live_view(
     """
     if (why := why_not_lent(facts)) is not None:
         raise Refused(why)
-    with only_one(facts.vm.uuid):
+    with only_one(facts.vm.uuid, LOOKING_PATIENCE_S):
         vm = inventory.read_vm(connection, facts.vm.uuid)
         _refuse_others(connection, vm)
         lending = _lending(connection, vm, images)

@@ -17,7 +17,7 @@ from snapgui.model.progress import Phase
 from snapgui.model.records import Vm, VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations.history import History
-from snapgui.operations.lanes import only_one
+from snapgui.operations.lanes import LOOKING_PATIENCE_S, only_one
 
 _STANDS = {VmState.PAUSED}
 
@@ -32,13 +32,13 @@ class Pause:
 @contextlib.contextmanager
 def standing_still(connection: Connection, vm_uuid: str, history: History) -> Iterator[Pause]:
     """Lend a guest that does not run. Raises Busy, Refused, or Broken where it went on in between."""
-    vm = inventory.read_vm(connection, vm_uuid)
     pause = Pause()
-    if not vm.state.active or vm.state in _STANDS:
-        with stopped(connection, vm, pause):
-            yield pause
-        return
-    with only_one(vm_uuid):
+    with only_one(vm_uuid, LOOKING_PATIENCE_S):  # a guest that another look has stopped would go on too early
+        vm = inventory.read_vm(connection, vm_uuid)
+        if not vm.state.active or vm.state in _STANDS:
+            with stopped(connection, vm, pause):
+                yield pause
+            return
         job = history.begin(connection.uri, _plan(vm))
         history.begin_step(job, 1, pause_step(vm))
         try:

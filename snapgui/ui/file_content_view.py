@@ -125,6 +125,8 @@ def _sentence(look: PairLook) -> str:
     hashes = {side.sha256 for side in files}
     if len(files) > 1 and len(hashes) == 1:
         return tr("The content is the same.")
+    if look.rows is not None and len(files) > 1 and all(row.same for row in look.rows):
+        return tr("What is shown is the same: it differs in the ends of lines, or further on.")
     if look.rows is not None:
         return tr("It is empty.") if not any(side.node.size for side in files) else ""
     if look.pictures is not None:

@@ -10,6 +10,7 @@ from snapgui.ui.file_content_view import FileContentView
 from snapgui.ui.file_facts_view import FileFactsView
 from snapgui.ui.file_look_loader import FileWanted, PairLook
 from snapgui.ui.file_words import safe_short
+from snapgui.ui.files_menu import why_no_copy
 from snapgui.ui.wording import plain_label, tr
 
 LONGEST_PATH = 1000
@@ -52,11 +53,9 @@ class FileDetails(QWidget):
         if wanted.before is not None and wanted.before != wanted.path:
             text = f"{safe_short(wanted.before, LONGEST_PATH)} → {text}"
         self.path.set_text(text)
-        for button, path, why in zip(
-            self.saves, wanted.paths, (tr("It was not there before."), tr("It is not there after.")), strict=True
-        ):
+        for side, (button, path) in enumerate(zip(self.saves, wanted.paths, strict=True)):
             button.setEnabled(path is not None)
-            button.setToolTip(why if path is None else tr("Write it to this computer, as it was then"))
+            button.setToolTip(why_no_copy(side) if path is None else tr("Write it to this computer, as it was then"))
 
     def show_look(self, look: PairLook, below: str = "") -> None:
         """Show what was found out."""

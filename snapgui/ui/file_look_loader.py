@@ -13,12 +13,17 @@ from snapgui.operations.facts import read_facts
 from snapgui.operations.file_look import FileLook, look_at_file
 from snapgui.operations.history import History
 from snapgui.ui.compare_look import REPORT_INTERVAL_S, Post
-from snapgui.ui.file_words import safe
-from snapgui.ui.line_difference import Row, Words, aligned, words_of
+from snapgui.ui.file_words import count_words, safe
+from snapgui.ui.line_difference import Row, Words, aligned, folded, words_of
 from snapgui.ui.sides import Pair
+from snapgui.ui.wording import tr
 
 LONGEST_LINE = 2_000
 """Characters of a line that are shown: Qt takes very long for longer ones."""
+MOST_LINES = 2_000
+"""Lines of a text that are shown: more would hold up the window."""
+MOST_COMPARED = 50_000
+"""Lines of a text that are looked at."""
 LARGEST_PICTURE = QSize(320, 240)
 MOST_PIXELS = 40 * 10**6
 """Of a picture that is decoded; a crafted one claims any number."""
@@ -100,8 +105,27 @@ def look_at_pair(
                 connection, facts, history, name, wanted.place, path, report=reports, cancel=cancel, whole=whole
             )
     one, other = found
-    rows = _rows(one, other)
+    rows = shown_rows(one, other)
     return PairLook(one, other, rows, _pictures(one, other), words_of(rows or ()))
+
+
+def shown_rows(before: FileLook | None, after: FileLook | None) -> tuple[Row, ...] | None:
+    """Return as many lines of both texts as can be shown; None where there is no text."""
+    rows = _rows(before, after)
+    if rows is None:
+        return None
+    shown = folded(rows, MOST_LINES, _fold_words)
+    sides = (any(row.before is not None for row in rows), any(row.after is not None for row in rows))
+    return shown if all(sides) else tuple(_on_sides(row, *sides) for row in shown)
+
+
+def _on_sides(row: Row, before: bool, after: bool) -> Row:
+    """Return a row without what stands on a side that is not shown."""
+    return Row(row.before if before else None, row.after if after else None, row.same)
+
+
+def _fold_words(count: int) -> str:
+    return tr("⋯ {count} lines are not shown ⋯").format(count=count_words(count))
 
 
 def _rows(before: FileLook | None, after: FileLook | None) -> tuple[Row, ...] | None:
@@ -123,6 +147,8 @@ def _rows(before: FileLook | None, after: FileLook | None) -> tuple[Row, ...] | 
 def _lines(text: str) -> str:
     """Return lines that can be shown: what has no shape is made visible, and none is too long."""
     lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    if len(lines) > MOST_COMPARED:
+        lines[MOST_COMPARED:] = [_fold_words(len(lines) - MOST_COMPARED)]
     return "\n".join(_line(line.expandtabs(8)) for line in lines)
 
 

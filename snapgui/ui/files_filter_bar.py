@@ -1,7 +1,9 @@
 """What can be asked of the files that differ: a part of the path, what became of them, what they are, their size."""
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QSize, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QButtonGroup,
     QCheckBox,
     QHBoxLayout,
@@ -21,6 +23,8 @@ from snapgui.ui.wording import elided_middle, tr
 
 TYPING_MS = 200
 """Nothing is looked for before the user stops typing for so long."""
+ROOM = 160
+"""Pixels that there have to be for what is typed, for all to stand on one line."""
 WIDEST = 240
 """Pixels of a path on a button."""
 
@@ -59,13 +63,31 @@ class FilesFilterBar(QWidget):
         self.kinds.changed.connect(self.changed)
         self.least.changed.connect(self.changed)
         self.substance.toggled.connect(lambda _on: self.changed.emit())
-        box = QHBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.setSpacing(8)
-        box.addLayout(self._make_segments(flat))
-        box.addWidget(self.text, 1)
+        self._first, self._second = QWidget(self), QWidget(self)
+        first, second = QHBoxLayout(self._first), QHBoxLayout(self._second)
+        first.addLayout(self._make_segments(flat))
+        first.addWidget(self.text, 1)
         for part in (self.changes, self.kinds, self.least, self.substance):
-            box.addWidget(part)
+            second.addWidget(part)
+        second.addStretch(1)
+        self._lines = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._lines.addWidget(self._first, 1)
+        self._lines.addWidget(self._second)
+        for layout in (first, second, self._lines):
+            layout.setContentsMargins(0, 0, 0, 0)
+            layout.setSpacing(8)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the width of one part: where there is no more, they stand below each other."""
+        parts = (self._first.minimumSizeHint(), self._second.minimumSizeHint())
+        return QSize(max(part.width() for part in parts), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        needed = self._first.minimumSizeHint().width() + self._second.minimumSizeHint().width() + ROOM
+        narrow = needed > self.width()
+        directions = QBoxLayout.Direction
+        self._lines.setDirection(directions.TopToBottom if narrow else directions.LeftToRight)
 
     @property
     def filter(self) -> FilesFilter:

@@ -4,10 +4,9 @@ Asks nobody: what it shows is given to it, and what the user wants it tells by i
 """
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QMenu,
     QProgressBar,
     QPushButton,
     QSplitter,
@@ -26,6 +25,7 @@ from snapgui.ui.file_words import count_words, found_words
 from snapgui.ui.files_arrangement import Arrangement, Order, Wish
 from snapgui.ui.files_batch import KINDS, NOTHING, FilesBatch
 from snapgui.ui.files_filter_bar import FilesFilterBar
+from snapgui.ui.files_menu import file_menu
 from snapgui.ui.files_model import FilesModel
 from snapgui.ui.files_table import FilesTable
 from snapgui.ui.files_view import FilesView
@@ -112,6 +112,11 @@ class FilesPage(QWidget):
             self.retry.show()
         self._say_found()
 
+    @property
+    def going(self) -> bool:
+        """Whether more news may come."""
+        return self._going
+
     def show_arrangement(self, arrangement: Arrangement) -> None:
         """Show the files in another order."""
         self.view.show_arrangement(arrangement)
@@ -187,19 +192,8 @@ class FilesPage(QWidget):
         wanted = self._wanted(self.view.id_of(index)) if index.isValid() else None
         if wanted is None:
             return
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.setToolTipsVisible(True)
-        for side, button in enumerate(self.details.saves):
-            action = menu.addAction(button.text())
-            action.setEnabled(wanted.paths[side] is not None)
-            if not action.isEnabled():
-                action.setToolTip((tr("It was not there before."), tr("It is not there after."))[side])
-            action.triggered.connect(lambda _checked=False, side=side: self.save_wanted.emit(wanted, side))
-        menu.addSeparator()
-        copy = menu.addAction(tr("Copy Path"))
-        copy.triggered.connect(lambda _checked=False: _copy(wanted.path))
         number = self.view.id_of(index)
+        menu = file_menu(self, self.details.saves, wanted, lambda side: self.save_wanted.emit(wanted, side))
         only = menu.addAction(tr("Show Only This Folder"))
         only.triggered.connect(lambda _checked=False: self._show_only(number))
         menu.popup(self.view.viewport().mapToGlobal(self.view.visualRect(index).center()))
@@ -319,8 +313,3 @@ class FilesPage(QWidget):
     def _find(self) -> None:
         self.bar.text.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.bar.text.selectAll()
-
-
-def _copy(path: str) -> None:
-    """Copy a path; bytes that are no text cannot be copied, and are shown instead."""
-    QGuiApplication.clipboard().setText(path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))

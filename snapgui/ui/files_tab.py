@@ -107,6 +107,7 @@ class FilesTab(ComparePage):
         def question(connection: Connection, post: Post) -> None:
             facts = read_facts(connection, asked.vm.uuid)
             before, after = asked.before.name or "", asked.after.name
+
             compare_files(connection, facts, history, before, after, lambda news: _pass_on(news, post), cancel=cancel)
 
         def told(news: Any) -> None:
@@ -179,6 +180,7 @@ class FilesTab(ComparePage):
         self._looking.set()
         cancel = self._looking = threading.Event()
         wanted, pair, details = self.files.wanted, self._pair, self.files.details
+        history = self._history
         if wanted is None:
             return
 
@@ -195,7 +197,7 @@ class FilesTab(ComparePage):
                 details.content.show_reading(reading)
 
         def question(connection: Connection, post: Post) -> PairLook:
-            return look_at_pair(connection, self._history, pair, wanted, post, cancel, whole=whole)
+            return look_at_pair(connection, history, pair, wanted, post, cancel, whole=whole)
 
         self._ask_here(question, done, failed, told)
 

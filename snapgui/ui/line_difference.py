@@ -4,18 +4,16 @@ a line that was changed are others.
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-MOST_LINES = 20_000
-"""Beyond that nothing is aligned: it would take too long, and nobody reads it."""
-
-
 MOST_CHANGED_LINES = 3_000
-"""Lines that differ, after what is the same at both ends was left out; more of them are not aligned either."""
+"""Lines that differ, after what is the same at both ends was left out; to align more of them would take too long."""
 LONGEST_LINE = 500
 """Characters of a line whose words are compared."""
-MOST_WORDS = 1_000
+CONTEXT = 20
+"""Lines that are the same and are shown before and after what differs, where not all can be shown."""
+MOST_WORDS = 100
 """Lines that were changed whose words are compared."""
 _WORD = re.compile(r"\w+|\s+|.", re.DOTALL)
 Spans = tuple[tuple[int, int], ...]
@@ -46,9 +44,35 @@ def aligned(before: str, after: str) -> tuple[Row, ...]:
     one, other = before.splitlines(), after.splitlines()
     if one == other:
         return tuple(Row(line, line, True) for line in one)
-    if max(len(one), len(other)) > MOST_LINES:
-        return tuple(_beside(one, other))
     return tuple(_rows(one, other))
+
+
+def folded(rows: Sequence[Row], most: int, fold: Callable[[int], str]) -> tuple[Row, ...]:
+    """Return at most so many rows, and lines that say how many are left out: first such that are the same.
+
+    ``fold`` returns the words for a number of lines.
+    """
+    if len(rows) <= most:
+        return tuple(rows)
+    near = bytearray(len(rows))
+    for number in (number for number, row in enumerate(rows) if not row.same):
+        begin = max(0, number - CONTEXT)
+        near[begin : number + CONTEXT + 1] = b"\1" * (min(len(rows), number + CONTEXT + 1) - begin)
+    kept: list[Row] = []
+    missing = 0
+    for number, row in enumerate(rows):
+        if not near[number] or len(kept) >= most:
+            missing += 1
+            continue
+        if missing:
+            kept.append(_fold(fold(missing)))
+            missing = 0
+        kept.append(row)
+    return (*kept, *([_fold(fold(missing))] if missing else []))
+
+
+def _fold(words: str) -> Row:
+    return Row(words, words, True)
 
 
 def words_of(rows: Sequence[Row]) -> Words:

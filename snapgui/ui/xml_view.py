@@ -13,7 +13,7 @@ from snapgui.ui.wording import tr
 _GROUNDS = {"+": Role.GOOD_SOFT, "−": Role.LOSS_SOFT, "±": Role.ACCENT_SOFT}
 
 
-MOST_COLOURED = 5_000
+MOST_COLOURED = 300
 """Lines that are coloured: with each of them, painting takes longer. All that differ have a sign."""
 
 
@@ -38,6 +38,8 @@ class XmlView(QWidget):
         """Show other documents, from their first difference on; ``words``: those that are others, by line."""
         self._rows = rows
         self._words = words or {}
+        for side in (self.before, self.after):
+            side.setExtraSelections([])  # each would follow while the text is replaced
         self._fill(self.before, [row.before for row in rows], lambda sign: "" if sign == "+" else sign)
         self._fill(self.after, [row.after for row in rows], lambda sign: "" if sign == "−" else sign)
         self.colour()

@@ -41,7 +41,7 @@ NOTE = (
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="snapgui-bench-") as made:
-        base, overlay = _images(Path(made))
+        base, overlay = images(Path(made))
         found = _difference(base, overlay)
         ours, theirs = in_turn(
             TURNS, lambda _turn: _difference(base, overlay), lambda _turn: (_walked(base), _walked(base, overlay))
@@ -129,7 +129,8 @@ def _below(directory: Any) -> Iterator[tuple[Any, ...]]:
                 yield from _below(each)
 
 
-def _images(where: Path) -> tuple[Path, Path]:
+def images(where: Path) -> tuple[Path, Path]:
+    """Make a filesystem, and an overlay in which some of its files are changed (``later.raw`` is what that shows)."""
     chance = random.Random(5)
     tree, base, later, overlay = (where / name for name in ("tree", "base.raw", "later.raw", "overlay.qcow2"))
     paths = _tree(tree, chance)
@@ -139,7 +140,7 @@ def _images(where: Path) -> tuple[Path, Path]:
     ran("cp", "--sparse=always", str(base), str(later))
     _change(later, paths, where, chance)
     ran("qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base), "-F", "raw", str(overlay))
-    _put(base, later, overlay, where / "cluster")
+    put(base, later, overlay, where / "cluster")
     return base, overlay
 
 
@@ -180,7 +181,8 @@ def _change(image: Path, paths: list[str], where: Path, chance: random.Random) -
     subprocess.run(["debugfs", "-w", "-f", str(script), str(image)], check=True, capture_output=True)
 
 
-def _put(base: Path, later: Path, overlay: Path, cluster: Path) -> None:
+def put(base: Path, later: Path, overlay: Path, cluster: Path) -> None:
+    """Write the clusters that differ into an overlay, or into a copy of the base."""
     commands = []
     with base.open("rb") as old, later.open("rb") as new:
         for place in range(0, DISK, CLUSTER):

@@ -1,6 +1,9 @@
 """``list`` and ``tree``: exactly the promised JSON, and a text for people."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -127,3 +130,19 @@ def test_the_doctor(seeded: str, process: Command) -> None:
     assert finding["text"] in text
     assert finding["fix"] in text
     assert process("-c", seeded, "doctor", "nowhere").status == 1
+
+
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_output_that_cannot_be_written_is_said(seeded: str, json: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "snapgui", "-c", seeded, "tree", "web01", *json]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    said = "snapgui: The output could not be written: No space left on device."
+    assert (done.returncode, done.stderr.strip()) == (1, said)
+    closed = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command], stderr=subprocess.PIPE, text=True, check=False, timeout=60
+    )
+    assert (closed.returncode, closed.stderr.strip()) == (
+        1,
+        "snapgui: The output could not be written: Bad file descriptor.",
+    )

@@ -7,7 +7,7 @@ from snapgui.model.text import Text
 from snapgui.operations.file_look import FileLook
 from snapgui.operations.file_news import FilesDiffer, FilesystemDone, FilesystemFound
 from snapgui.ui.compare_window import CompareWindow
-from snapgui.ui.file_look_loader import PairLook, _pictures, _rows
+from snapgui.ui.file_look_loader import PairLook, _pictures, shown_rows
 from snapgui.ui.files_batch import packed
 from snapgui.ui.line_difference import words_of
 
@@ -94,5 +94,5 @@ def look(before: str, after: str) -> PairLook:
         FileLook(Node(12, Kind.FILE, size=len(text), mode=mode, mtime_ns=MTIME + 5), (), text, digest * 32)
         for text, mode, digest in ((before, 0o644, "a1"), (after, 0o4755, "b2"))
     )
-    rows = _rows(one, other)
+    rows = shown_rows(one, other)
     return PairLook(one, other, rows, _pictures(one, other), words_of(rows or ()))

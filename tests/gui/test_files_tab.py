@@ -308,6 +308,16 @@ def test_details_of_a_text(page: FilesPage) -> None:
     assert not table["Owner"].font(0).bold()
 
 
+def test_nothing_but_the_ends_of_lines_differs(page: FilesPage) -> None:
+    page.details.show_look(look("one\ntwo\n", "one\r\ntwo\r\n"))
+    said = page.details.content.said.text()
+    assert said == "What is shown is the same: it differs in the ends of lines, or further on."
+    page.details.show_look(look("one\n" * 5000, "one\n" * 4999 + "two\n"))
+    text = page.details.content.text
+    assert text.before.toPlainText().split("\n")[0] == "  ⋯ 4979 lines are not shown ⋯"
+    assert text.after.toPlainText().endswith("± two")
+
+
 # the end, and no end
 
 

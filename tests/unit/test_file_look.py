@@ -6,7 +6,7 @@ import pytest
 
 from snapgui.operations.file_saving import NAME_BYTES, free_path, safe_name
 from snapgui.operations.file_text import as_text
-from snapgui.ui.line_difference import MOST_CHANGED_LINES, Row, aligned, changed_words
+from snapgui.ui.line_difference import CONTEXT, MOST_CHANGED_LINES, Row, aligned, changed_words, folded
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,13 @@ def test_too_many_lines_stand_beside_each_other() -> None:
     count = MOST_CHANGED_LINES + 1
     rows = aligned("\n".join(f"a{n}" for n in range(count)), "\n".join(f"b{n}" for n in range(count)))
     assert [row.sign for row in rows] == ["±"] * count
+
+
+def test_long_texts_are_folded_where_they_are_the_same() -> None:
+    rows = [Row(str(number), str(number), number != 500) for number in range(1000)]
+    shown = folded(rows, 100, "{} lines".format)
+    assert (shown[0].before, shown[-1].after) == (f"{500 - CONTEXT} lines", f"{499 - CONTEXT} lines")
+    assert list(shown[1:-1]) == rows[500 - CONTEXT : 501 + CONTEXT]
+    assert folded(rows, 1000, str) == tuple(rows)
+    different = [Row(None, str(number), False) for number in range(1000)]
+    assert len(folded(different, 100, str)) == 101

@@ -1,5 +1,7 @@
 """What is printed never steers the terminal, and is what scripts were promised."""
 
+import contextlib
+import io
 import json
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
@@ -35,6 +37,20 @@ def test_printable_text_holds_no_control_characters(text: str) -> None:
 def test_ordinary_text_is_printed_as_it_is() -> None:
     text = "Took “日本語” of <b>web01</b>:\n\tdone – 100 %"
     assert printable(text) == text
+
+
+@given(ANY)
+def test_json_cannot_steer_the_terminal_and_loses_nothing(text: str) -> None:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        Console(Interruption(), json=True, progress="none").result({"path": text}, "")
+    assert printable(out.getvalue()) == out.getvalue()
+    assert json.loads(out.getvalue()) == json.loads(json.dumps({"path": text}))
+
+
+def test_json_shows_other_languages_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(Interruption(), json=True, progress="none").result({"path": "日本語\x9b2J\u202etxt"}, "")
+    assert capsys.readouterr().out == '{\n  "path": "日本語\\u009b2J\\u202etxt"\n}\n'
 
 
 def test_an_argument_that_is_quoted_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,8 @@ from snapgui.images.filesystems.filesystem import FileSystem, Numbers
 from snapgui.images.filesystems.ranges import Ranges
 
 STEP_BYTES = 2**20
+NOWHERE = -1
+"""The place of zeros that are not stored; below it are no places either, but content that has to be read."""
 
 
 def same_content(before: FileSystem, number_before: int, after: FileSystem, number_after: int, changed: Ranges) -> bool:
@@ -17,7 +19,7 @@ def same_content(before: FileSystem, number_before: int, after: FileSystem, numb
         return _same_throughout(before, number_before, after, number_after)
     return all(
         before.read(number_before, at, length) == after.read(number_after, at, length)
-        for begin, end in _doubtful(old, new, changed)
+        for begin, end in doubtful(old, new, changed)
         for at, length in _steps(begin, end)
     )
 
@@ -33,12 +35,12 @@ def _same_throughout(before: FileSystem, number_before: int, after: FileSystem, 
         at += len(old)
 
 
-def _doubtful(old: Numbers, new: Numbers, changed: Ranges) -> Iterator[tuple[int, int]]:
+def doubtful(old: Numbers, new: Numbers, changed: Ranges) -> Iterator[tuple[int, int]]:
     """Yield the ranges of the files that do not lie in the same unchanged place, and are not zeros in both."""
     edges = np.unique(np.concatenate([old[:, 0], old[:, 0] + old[:, 2], new[:, 0], new[:, 0] + new[:, 2]]))
     begins, lengths = edges[:-1], np.diff(edges)
     places, places_now = _places(old, begins), _places(new, begins)
-    moved = places != places_now
+    moved = (places != places_now) | (places < NOWHERE) | (places_now < NOWHERE)
     for index in np.flatnonzero(moved | changed.touched(places, places + lengths)).tolist():
         begin, place, length = int(begins[index]), int(places[index]), int(lengths[index])
         if moved[index]:
@@ -51,10 +53,10 @@ def _doubtful(old: Numbers, new: Numbers, changed: Ranges) -> Iterator[tuple[int
 def _places(extents: Numbers, begins: Numbers) -> Numbers:
     """Return where on the disk some bytes of a file lie; -1 for those that lie nowhere and are zeros."""
     if len(extents) == 0:
-        return np.full(len(begins), -1, dtype=np.int64)
+        return np.full(len(begins), NOWHERE, dtype=np.int64)
     at = np.searchsorted(extents[:, 0], begins, "right") - 1
     into = begins - extents[at, 0]
-    return np.where((at >= 0) & (into < extents[at, 2]), extents[at, 1] + into, -1)
+    return np.where((at >= 0) & (into < extents[at, 2]), extents[at, 1] + into, NOWHERE)
 
 
 def _steps(begin: int, end: int) -> Iterator[tuple[int, int]]:

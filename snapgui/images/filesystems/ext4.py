@@ -36,6 +36,7 @@ from snapgui.images.filesystems.filesystem import (
     read_exactly,
 )
 from snapgui.images.filesystems.jbd2 import Journal
+from snapgui.images.filesystems.placed import read_placed
 from snapgui.images.filesystems.ranges import Ranges
 from snapgui.images.filesystems.replayed import Replayed
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
@@ -132,14 +133,7 @@ class Ext4:
         length = max(0, min(length, inode.size - offset))
         if inode.flags & INLINE_FLAG or inode.fast_target:
             return self._inline(inode)[offset : offset + length]
-        found = bytearray(length)
-        extents = self._extents(inode)
-        first = int(np.searchsorted(extents[:, 0] + extents[:, 2], offset, "right"))
-        behind = int(np.searchsorted(extents[:, 0], offset + length, "left"))
-        for begin, place, count in extents[first:behind].tolist():
-            low, high = max(begin, offset), min(begin + count, offset + length)
-            found[low - offset : high - offset] = read_exactly(self.disk, place + low - begin, high - low)
-        return bytes(found)
+        return read_placed(self.disk, self._extents(inode), offset, length)
 
     def differing(self, older: FileSystem, changed: Ranges) -> Numbers | None:
         """Return the numbers of all inodes that may not be the same in an older view; None for other filesystems."""

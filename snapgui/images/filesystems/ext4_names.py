@@ -6,19 +6,17 @@ directories are looked up at once. What only looks like a number adds a director
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snapgui.images.filesystems.directory_blocks import DirectoryBlocks, upwards
 from snapgui.images.filesystems.ext4_inode import INLINE, MAP_AT, MAP_BYTES
 from snapgui.images.filesystems.ext4_layout import ROOT, Groups, Superblock
-from snapgui.images.filesystems.ext4_tables import CHUNK_BYTES, DIRECTORY, Mask, Rows, is_deep, kinds, rows_of, shallow
-from snapgui.images.filesystems.filesystem import Disk, FilesystemError, Link, Numbers, read_exactly
+from snapgui.images.filesystems.ext4_tables import DIRECTORY, Mask, Rows, is_deep, kinds, rows_of, shallow
+from snapgui.images.filesystems.filesystem import Disk, FilesystemError, Link, Numbers
 
 MOST_DIRECTORIES = 1_000_000
-MOST_BLOCKS = 2_000_000
-"""Blocks of directories that are looked through: 8 GiB, mostly, with up to 72 bytes of notes to each."""
 _FILTER_BITS = 24
 _ABOVE_WORD = 3
 """Where the number of the directory above stands in the first block of a directory (``..``)."""
@@ -53,7 +51,7 @@ class Directories:
             if count > MOST_DIRECTORIES:
                 raise FilesystemError("there are more directories than are read here")
         self.numbers: Numbers = np.concatenate(numbers)
-        self._places, self._owners, self._firsts = self._blocks(np.concatenate(runs))
+        self._blocks = DirectoryBlocks(disk, head.block_bytes, head.blocks, self.numbers, np.concatenate(runs))
 
     def leading(self, wanted: Numbers, links: Callable[[int], Iterator[Link]]) -> set[int]:
         """Return the directories that hold one of these numbers, and all above them. ``links`` reads a directory."""
@@ -70,15 +68,7 @@ class Directories:
             for index in np.flatnonzero(inline.sizes > MAP_BYTES).tolist():
                 if any(named.has(link.number) for link in links(int(inline.numbers[index]))):
                     holds[at[index]] = True
-        return self._upwards(holds, above) | {ROOT}
-
-    def _upwards(self, holds: Mask, above: Numbers) -> set[int]:
-        fresh = np.flatnonzero(holds)
-        while len(fresh):
-            at = np.flatnonzero(np.isin(self.numbers, above[fresh]))
-            fresh = at[~holds[at]]
-            holds[fresh] = True
-        return set(self.numbers[holds].tolist())
+        return upwards(self.numbers, holds, above) | {ROOT}
 
     def _runs(self, rows: Rows) -> Numbers:
         """Return rows of (number of the directory, block of it, block of the disk, count)."""
@@ -92,32 +82,11 @@ class Directories:
             found.append(np.concatenate([np.full((len(extents), 1), number), extents], axis=1))
         return np.concatenate(found)
 
-    def _blocks(self, runs: Numbers) -> tuple[Numbers, Numbers, Mask]:
-        """Return for each block, sorted: its place on the disk, the index of its directory, whether its first."""
-        counts = runs[:, 3]
-        total = int(counts.sum())
-        if total > min(MOST_BLOCKS, self._head.blocks) or np.any(runs[:, 2] + counts > self._head.blocks):
-            raise FilesystemError("directories are damaged, or larger than are read here")
-        within = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
-        places = np.repeat(runs[:, 2], counts) + within
-        firsts = (np.repeat(runs[:, 1], counts) + within) == 0
-        owners = np.repeat(np.searchsorted(self.numbers, runs[:, 0]), counts)
-        order = np.argsort(places, kind="stable")
-        return places[order], owners[order], firsts[order]
-
     def _contents(self) -> Iterator[tuple[Numbers, Mask, NDArray[np.uint32]]]:
         """Yield some blocks at a time: the indexes of their directories, which are first ones, their words."""
-        size = self._head.block_bytes
-        at_once = CHUNK_BYTES // size
-        for low in range(0, len(self._places), at_once):
-            places = self._places[low : low + at_once]
-            edges = [0, *(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), len(places)]
-            raw = b"".join(
-                read_exactly(self._disk, int(places[begin]) * size, (end - begin) * size)
-                for begin, end in pairwise(edges)
-            )
-            words = np.frombuffer(raw, "<u4").reshape(len(places), -1)
-            yield self._owners[low : low + at_once], self._firsts[low : low + at_once], words
+        for which, raw in self._blocks.contents():
+            owners = self._blocks.owners[which]
+            yield owners, self._blocks.firsts[which], np.frombuffer(raw, "<u4").reshape(len(owners), -1)
 
 
 class _Lookup:

@@ -12,7 +12,8 @@ from snapgui.images.filesystems.fat_layout import Layout, is_fat, read_layout
 from snapgui.images.filesystems.fat_slots import words
 from snapgui.images.filesystems.fat_table import Table, tables_agree
 from snapgui.images.filesystems.fat_tree import ROOT, Tree
-from snapgui.images.filesystems.filesystem import Disk, FileSystem, Kind, Link, Node, Numbers, read_exactly
+from snapgui.images.filesystems.filesystem import Disk, FileSystem, Kind, Link, Node, Numbers
+from snapgui.images.filesystems.placed import read_placed
 from snapgui.images.filesystems.ranges import Ranges
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 
@@ -88,13 +89,7 @@ class Fat:
         if row is None or rows is None:
             return b""
         length = max(0, min(length, int(self.tree.sizes[row]) - offset))
-        found = bytearray(length)
-        first = int(np.searchsorted(rows[:, 0] + rows[:, 2], offset, "right"))
-        behind = int(np.searchsorted(rows[:, 0], offset + length, "left"))
-        for begin, place, count in rows[first:behind].tolist():
-            low, high = max(begin, offset), min(begin + count, offset + length)
-            found[low - offset : high - offset] = read_exactly(self.disk, place + low - begin, high - low)
-        return bytes(found)
+        return read_placed(self.disk, rows, offset, length)
 
     def differing(self, older: FileSystem, changed: Ranges) -> Numbers | None:
         """Return the numbers of all files that may not be the same in an older view; None for other filesystems."""

@@ -172,7 +172,8 @@ class FileSystem(Protocol):
     def extents(self, number: int) -> Numbers | None:
         """Return where content lies: rows of (offset in the file, place on the disk, length), sorted, in bytes.
 
-        What they leave out is zeros. None where it lies in no place of its own (and is short): ``read`` it.
+        What they leave out is zeros. None where it lies in no place of its own (and is short): ``read`` it. So too
+        for a row whose place is far below zero: what is compressed.
         """
 
     def read(self, number: int, offset: int, length: int) -> bytes:

@@ -18,7 +18,20 @@ Written by `./dev bench`; each section by the script of its name in `tests/bench
 repetitions, with the least in brackets. Peers are measured in the same run, in turn with snapgui, because other
 programs share the machine: compare within a table, not between machines. The guest runs in software emulation.
 """
-_ORDER = ("tree", "commands", "pause", "clone", "blocks", "files", "listing", "depth", "window", "beat", "lineage")
+_ORDER = (
+    "tree",
+    "commands",
+    "pause",
+    "clone",
+    "blocks",
+    "files",
+    "compare_window",
+    "listing",
+    "depth",
+    "window",
+    "beat",
+    "lineage",
+)
 
 
 def section(name: str, title: str, columns: Row, rows: Iterable[Row], notes: Sequence[str] = ()) -> None:
