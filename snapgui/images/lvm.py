@@ -1,4 +1,4 @@
-"""Logical volumes of LVM2 that lie on partitions: found by the labels, read through whatever reads the partitions.
+"""Logical volumes of LVM2 that lie on partitions: found by the labels, and by what the members of a group describe.
 
 Format: lvm2's lib/format_text/layout.h and label.h. Linear and striped volumes are put together; of the others it is
 said what they are. Nothing is written, and nothing is trusted.
@@ -6,19 +6,18 @@ said what they are. Nothing is written, and nothing is trusted.
 
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from snapgui.images.filesystems.filesystem import Disk, Numbers
-from snapgui.images.filesystems.ranges import Ranges
+from snapgui.images.filesystems.filesystem import Disk
 from snapgui.images.lvm_text import MOST_BYTES, Tree, number, parse, section, several, word
+from snapgui.images.lvm_volumes import LogicalVolume, Segment
 from snapgui.images.qcow2 import ImageError
 
 SECTOR = 512
-MOST_ROWS = 2**20
-"""Pieces of one volume; striped ones have many."""
+LARGEST = 2**62
+"""Bytes."""
 _LABEL_SECTORS = 4
 _LABEL = struct.Struct("<8sQII8s")
 _AREA = struct.Struct("<QQ")
@@ -26,57 +25,20 @@ _METADATA = struct.Struct("<I16sIQQ")
 _PLACE = struct.Struct("<QQII")
 _MAGIC, _CRC_BEGIN = b" LVM2 x[5A%r0N*>", 0xF597A6CF
 _MOST_AREAS = 8
+_TWICE = "it lies on a physical volume of LVM that is there twice"
+_MISSING = "it lies in part on a physical volume of LVM that is not there"
 
 
 @dataclass(frozen=True, slots=True)
 class PhysicalVolume:
-    """A partition that LVM uses: its identity without dashes, and the newest description of its group."""
+    """A partition that LVM uses: its identity without dashes, and the newest description of its group.
 
-    uuid: str
-    group: str
-    description: Tree
-
-
-@dataclass(frozen=True, slots=True)
-class LogicalVolume:
-    """A disk put together from others. ``rows``: (first byte, number of the part, first byte there, length), sorted.
-
-    ``parts`` are the places that it lies on. ``problem`` says why it cannot be read; then it has no rows.
+    Members need not keep a description, and what is in no group has none: then both others are empty.
     """
 
-    name: str
-    virtual_bytes: int
-    rows: Numbers
-    parts: tuple[str, ...]
-    problem: str = ""
-
-    def within(self, changed: Mapping[str, Ranges]) -> Ranges:
-        """Return what may differ of it, from what may differ of its parts."""
-        found = []
-        for begin, part, place, length in self.rows.tolist():
-            for low, high in changed[self.parts[part]].within(place, place + length):
-                found.append((begin + low - place, begin + high - place))
-        return Ranges(found)
-
-
-class Assembled:
-    """The bytes of a logical volume."""
-
-    def __init__(self, volume: LogicalVolume, disks: Mapping[str, Disk]) -> None:
-        self._rows, self.virtual_bytes = volume.rows, volume.virtual_bytes
-        self._disks = [disks[part] for part in volume.parts]
-
-    def read(self, start: int, length: int) -> bytes:
-        """Return bytes of the volume; fewer only at its end. What no part holds is zeros."""
-        length = max(0, min(length, self.virtual_bytes - start))
-        found = bytearray(length)
-        first = int(np.searchsorted(self._rows[:, 0] + self._rows[:, 3], start, "right"))
-        behind = int(np.searchsorted(self._rows[:, 0], start + length, "left"))
-        for begin, part, place, count in self._rows[first:behind].tolist():
-            low, high = max(begin, start), min(begin + count, start + length)
-            piece = self._disks[part].read(place + low - begin, high - low)
-            found[low - start : low - start + len(piece)] = piece
-        return bytes(found)
+    uuid: str
+    group: str = ""
+    description: Tree | None = None
 
 
 def physical_volume(disk: Disk) -> PhysicalVolume | None:
@@ -85,24 +47,45 @@ def physical_volume(disk: Disk) -> PhysicalVolume | None:
     if label is None:
         return None
     uuid, areas = label
-    texts = [text for at, size in areas if (text := _newest(disk, at, size)) is not None]
-    if not texts:
-        raise ImageError("it is a physical volume of LVM without a description of its volumes")
-    groups = [(name, found) for name, found in parse(texts[0]).items() if isinstance(found, dict)]
-    if len(groups) != 1:
-        raise ImageError("the description of its LVM volumes is damaged")
-    return PhysicalVolume(uuid, *groups[0])
+    found: list[tuple[str, Tree]] = []
+    damage: ImageError | None = None
+    for at, size in areas:
+        try:
+            text = _newest(disk, at, size)
+            found += [] if text is None else [_group(text)]
+        except ImageError as error:
+            damage = error
+    if not found:
+        if damage is not None:
+            raise damage
+        return PhysicalVolume(uuid)
+    return PhysicalVolume(uuid, *max(found, key=lambda each: number(each[1], "seqno")))
 
 
 def logical_volumes(members: Mapping[str, PhysicalVolume]) -> Iterator[LogicalVolume]:
-    """Yield the volumes of all groups that the places ``members`` belong to. Raises ImageError."""
-    groups: dict[str, dict[str, str]] = {}
-    for place, member in members.items():
-        groups.setdefault(word(member.description, "id"), {})[member.uuid] = place
-    for identity, places in groups.items():
-        known = [member for member in members.values() if word(member.description, "id") == identity]
-        newest = max(known, key=lambda member: number(member.description, "seqno"))
-        yield from _volumes(newest, places)
+    """Yield the volumes of all groups that the places ``members`` describe."""
+    newest: dict[str, PhysicalVolume] = {}
+    for member in sorted(members.values(), key=_age):
+        if member.description is not None:
+            newest[word(member.description, "id")] = member
+    named = Counter(member.group for member in newest.values())
+    for identity, member in newest.items():
+        name = member.group if named[member.group] == 1 else f"{member.group} ({identity[:6]})"
+        yield from _volumes(name, member, members)
+
+
+def _age(member: PhysicalVolume) -> int:
+    return 0 if member.description is None else number(member.description, "seqno")
+
+
+def _group(text: str) -> tuple[str, Tree]:
+    """Return the only group in a description, with what is asked of each."""
+    groups = [(name, found) for name, found in parse(text).items() if isinstance(found, dict)]
+    if len(groups) != 1:
+        raise _damaged()
+    word(groups[0][1], "id")
+    number(groups[0][1], "seqno")
+    return groups[0]
 
 
 def _label(disk: Disk) -> tuple[str, list[tuple[int, int]]] | None:
@@ -138,16 +121,16 @@ def _newest(disk: Disk, at: int, size: int) -> str | None:
         raise ImageError("the LVM volume is truncated")
     check, magic, _, start, length = _METADATA.unpack_from(raw)
     if magic != _MAGIC or check != _crc(raw[4:]) or start != at or length != size or length <= SECTOR:
-        raise ImageError("the description of its LVM volumes is damaged")
+        raise _damaged()
     offset, count, text_check, _ = _PLACE.unpack_from(raw, _METADATA.size)
     if not offset:
         return None
     if not SECTOR <= offset < size or not 0 < count <= min(MOST_BYTES, size - SECTOR):
-        raise ImageError("the description of its LVM volumes is damaged")
+        raise _damaged()
     first = disk.read(at + offset, min(count, size - offset))
     text = first + disk.read(at + SECTOR, count - len(first))
     if _crc(text) != text_check:
-        raise ImageError("the description of its LVM volumes is damaged")
+        raise _damaged()
     return text.rstrip(b"\0").decode("utf-8", "replace")
 
 
@@ -156,64 +139,88 @@ def _crc(content: bytes) -> int:
     return zlib.crc32(content, _CRC_BEGIN ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
 
 
-def _volumes(member: PhysicalVolume, places: Mapping[str, str]) -> Iterator[LogicalVolume]:
-    group = member.description
-    extent = number(group, "extent_size") * SECTOR
-    parts: dict[str, tuple[str, int]] = {}
-    for name, found in section(group, "physical_volumes").items():
-        if isinstance(found, dict) and (place := places.get(word(found, "id").replace("-", ""))) is not None:
-            parts[name] = (place, number(found, "pe_start") * SECTOR)
-    for name, found in section(group, "logical_volumes").items():
-        if isinstance(found, dict) and "VISIBLE" in several(found, "status"):
-            yield _volume(f"{member.group}/{name}", found, extent, parts)
+def _volumes(name: str, member: PhysicalVolume, members: Mapping[str, PhysicalVolume]) -> Iterator[LogicalVolume]:
+    """Yield the volumes of one group; each that cannot be read says why."""
+    group = member.description or {}
+    places: dict[str, list[str]] = {}
+    for place, each in members.items():
+        places.setdefault(each.uuid, []).append(place)
+    try:
+        parts, extent = _parts(group, places), number(group, "extent_size") * SECTOR
+        volumes = section(group, "logical_volumes").items()
+    except ImageError as error:
+        yield LogicalVolume(name, problem=str(error))
+        return
+    for own, found in volumes:
+        try:
+            if isinstance(found, dict) and "VISIBLE" in several(found, "status"):
+                yield _volume(f"{name}/{own}", found, extent, parts)
+        except ImageError as error:
+            yield LogicalVolume(f"{name}/{own}", problem=str(error))
 
 
-def _volume(name: str, volume: Tree, extent: int, parts: Mapping[str, tuple[str, int]]) -> LogicalVolume:
-    names = tuple(dict.fromkeys(place for place, _ in parts.values()))
-    pieces: list[Numbers] = []
-    size = 0
+Parts = dict[str, tuple[tuple[str, ...], int]]
+"""By the name that the group gives them: the places on which they are (one, if all is well), and where they begin."""
+
+
+def _parts(group: Tree, places: Mapping[str, list[str]]) -> Parts:
+    return {
+        name: (tuple(places.get(word(found, "id").replace("-", ""), ())), number(found, "pe_start") * SECTOR)
+        for name, found in section(group, "physical_volumes").items()
+        if isinstance(found, dict)
+    }
+
+
+def _volume(name: str, volume: Tree, extent: int, parts: Parts) -> LogicalVolume:
+    names = tuple(dict.fromkeys(place for where, _ in parts.values() for place in where[:1]))
+    segments: list[Segment] = []
     for count in range(number(volume, "segment_count")):
         segment = section(volume, f"segment{count + 1}")
         if (problem := _why_not(segment, parts)) is not None:
-            return LogicalVolume(name, 0, np.empty((0, 4), np.int64), (), problem)
-        pieces.append(_rows(segment, extent, parts, names))
-        size = max(size, (number(segment, "start_extent") + number(segment, "extent_count")) * extent)
-    rows = np.concatenate(pieces) if pieces else np.empty((0, 4), np.int64)
-    rows = rows[np.argsort(rows[:, 0], kind="stable")]
-    if len(rows) > MOST_ROWS or np.any(rows[1:, 0] < rows[:-1, 0] + rows[:-1, 3]):
-        raise ImageError("the description of its LVM volumes is damaged")
-    return LogicalVolume(name, size, rows, names)
+            return LogicalVolume(name, problem=problem)
+        segments.append(_segment(segment, extent, parts, names))
+    segments.sort(key=lambda segment: segment.begin)
+    ends = [0, *(segment.end for segment in segments)]
+    if any(segment.begin != end for segment, end in zip(segments, ends, strict=False)):
+        raise _damaged()
+    return LogicalVolume(name, tuple(segments), names)
 
 
-def _why_not(segment: Tree, parts: Mapping[str, tuple[str, int]]) -> str | None:
+def _why_not(segment: Tree, parts: Parts) -> str | None:
     kind = word(segment, "type")
     if kind not in {"striped", "linear"}:
         return f"it is an LVM volume of the type “{kind}”, which is not read here"
-    stripes = several(segment, "stripes")
-    if any(name not in parts for name in stripes[::2]):
-        return "it lies in part on a physical volume of LVM that is not there"
-    return None
+    counts = {len(parts[name][0]) if isinstance(name, str) and name in parts else 0 for name in _stripes(segment)[::2]}
+    return _MISSING if 0 in counts else _TWICE if counts - {1} else None
 
 
-def _rows(segment: Tree, extent: int, parts: Mapping[str, tuple[str, int]], names: tuple[str, ...]) -> Numbers:
-    stripes = several(segment, "stripes")
+def _stripes(segment: Tree) -> list[str | int]:
+    found = several(segment, "stripes")
+    if not found or len(found) % 2:
+        raise _damaged()
+    return found
+
+
+def _segment(segment: Tree, extent: int, parts: Parts, names: tuple[str, ...]) -> Segment:
+    stripes = _stripes(segment)
     begin, length = number(segment, "start_extent") * extent, number(segment, "extent_count") * extent
     count = len(stripes) // 2
-    if len(stripes) != 2 * count or not 0 < count <= length or max(begin, length) >= 2**62:
-        raise ImageError("the description of its LVM volumes is damaged")
     chunk = length if count == 1 else number(segment, "stripe_size") * SECTOR
-    if not chunk or length % count or -(-length // chunk) > MOST_ROWS:
-        raise ImageError("the description of its LVM volumes is damaged")
-    chunks = np.arange(-(-length // chunk), dtype=np.int64)
-    rows = np.empty((len(chunks), 4), np.int64)
-    rows[:, 0] = begin + chunks * chunk
-    rows[:, 3] = np.minimum(chunk, begin + length - rows[:, 0])
-    for stripe in range(count):
-        where, at = stripes[2 * stripe], stripes[2 * stripe + 1]
-        if not isinstance(where, str) or not isinstance(at, int) or not 0 <= at < 2**62 // max(1, extent):
-            raise ImageError("the description of its LVM volumes is damaged")
-        place, data_begin = parts[where]
-        mine = rows[stripe::count]
-        mine[:, 1] = names.index(place)
-        mine[:, 2] = data_begin + at * extent + np.arange(len(mine), dtype=np.int64) * chunk
-    return rows
+    if not 0 < length < LARGEST or begin >= LARGEST or not chunk or length % (count * chunk):
+        raise _damaged()
+    found = tuple(
+        _stripe(where, at, extent, parts, names) for where, at in zip(stripes[::2], stripes[1::2], strict=True)
+    )
+    return Segment(begin, length, chunk, found)
+
+
+def _stripe(where: str | int, at: str | int, extent: int, parts: Parts, names: tuple[str, ...]) -> tuple[int, int]:
+    """Return the number of the part that a stripe lies on, and its first byte there."""
+    if not isinstance(where, str) or not isinstance(at, int) or not 0 <= at < LARGEST // max(1, extent):
+        raise _damaged()
+    places, begin = parts[where]
+    return names.index(places[0]), begin + at * extent
+
+
+def _damaged() -> ImageError:
+    return ImageError("the description of its LVM volumes is damaged")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from snapgui.images.qcow2 import ImageError
 
-MOST_BYTES = 8 * 2**20
+MOST_BYTES = 4 * 2**20
 DEEPEST = 16
 _TOKEN = re.compile(
     r"""\s+ | \#[^\n]*

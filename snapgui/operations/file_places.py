@@ -6,12 +6,11 @@ Knows nothing of filesystems.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from snapgui.images.difference import Extents
 from snapgui.images.filesystems.ranges import Ranges
 from snapgui.images.filesystems.section import Readable, Section
-from snapgui.images.lvm import Assembled, LogicalVolume, PhysicalVolume, logical_volumes, physical_volume
+from snapgui.images.lvm import PhysicalVolume, logical_volumes, physical_volume
+from snapgui.images.lvm_volumes import Assembled, LogicalVolume
 from snapgui.images.partitions import Partition, partitions
 from snapgui.images.qcow2 import ImageError
 
@@ -116,18 +115,10 @@ def _within_volume(
     old: LogicalVolume | None, new: LogicalVolume | None, changed: Mapping[str, Ranges | None]
 ) -> Ranges | None:
     """Return what may differ of a volume; None where it was laid out anew, or what it lies on was moved."""
-    if old is None or new is None or old.parts != new.parts:
+    if old is None or new is None or not new.lies_like(old):
         return None
     known = {part: ranges for part in new.parts if (ranges := changed[part]) is not None}
-    if len(known) < len(new.parts) or not _same_rows(old, new):
-        return None
-    return new.within(known)
-
-
-def _same_rows(old: LogicalVolume, new: LogicalVolume) -> bool:
-    """Whether one is the other, or has grown at its end."""
-    common = min(len(old.rows), len(new.rows))
-    return bool(np.array_equal(old.rows[:common], new.rows[:common]))
+    return new.within(known) if len(known) == len(new.parts) else None
 
 
 def _place(name: str, pair: DiskPair, old: Partition | None, new: Partition | None) -> FilePlace:

@@ -18,8 +18,9 @@ from snapgui.images.filesystems.opening import open_filesystem
 from snapgui.images.filesystems.ranges import Ranges
 from snapgui.images.filesystems.section import Section
 from snapgui.images.layers import Layers, RawLayer
-from snapgui.images.lvm import Assembled, logical_volumes, physical_volume
+from snapgui.images.lvm import logical_volumes, physical_volume
 from snapgui.images.lvm_text import Tree, parse
+from snapgui.images.lvm_volumes import Assembled
 from snapgui.images.qcow2 import ImageError
 from snapgui.images.source import LocalFile
 from snapgui.operations.file_places import DiskPair, FilePlace, places_of, volumes_of
@@ -148,7 +149,7 @@ def change_a_file(tmp_path: Path, disks: list[Path], before: list[Layers]) -> No
     fresh.write_text("new and longer\n")
     debugfs(image, "rm /etc/conf", f"write {fresh} /etc/conf")
     content = image.read_bytes()
-    for begin, part, place, length in root.rows.tolist():
+    for begin, part, place, length in root.pieces(0, root.virtual_bytes):
         with disks[int(root.parts[part] == "vdb")].open("r+b") as file:
             file.seek(place)
             file.write(content[begin : begin + length])
