@@ -106,10 +106,13 @@ def test_a_clone_on_another_hypervisor_has_the_content_of_its_source(
         _is_cloned(access, cell, source, "--full", *to, neighbour=elsewhere)
 
 
-def test_no_clone_is_linked_to_another_hypervisor(second_stack: Stack, cells: dict[str, Cell]) -> None:
+def test_no_clone_is_linked_to_another_hypervisor(
+    second_stack: Stack, cells: dict[str, Cell], elsewhere: Machine
+) -> None:
     cell = cells["still"]
     before = evidence(cell)
-    said = refused(cell.machine.uri, "clone", cell.machine.name, "refused", "--linked", "--to", second_stack.uri)
+    to = ("--to", second_stack.uri, "--pool", elsewhere.name)
+    said = refused(cell.machine.uri, "clone", cell.machine.name, "refused", "--linked", *to)
     assert said == "Images of one hypervisor cannot be layered on those of another."
     assert evidence(cell) == before
 
