@@ -61,7 +61,7 @@ class GuestChannel:
         while time.monotonic() < deadline:
             try:
                 return self._exchange(request, token, deadline, resend)
-            except (ConnectionError, FileNotFoundError):
+            except (ConnectionError, FileNotFoundError, TimeoutError):  # the last: a guest that does not read yet
                 self.close()
                 time.sleep(RECONNECT_S)
         self.close()
