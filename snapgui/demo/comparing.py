@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QLineEdit
 
 from snapgui.demo.cloning import Cloning
 from snapgui.demo.errors import GuestError
+from snapgui.ui.compare_page import ComparePage
 from snapgui.ui.compare_window import CompareWindow
 
 BEFORE, AFTER = "fresh install", "broken upgrade"
@@ -40,11 +41,14 @@ class Comparing(Cloning):
         self.check(f"what changed in it is shown: {said[0]} → {said[1]}", "1.0" in said[0] and "broken" in said[1])
         self._pilot.picture_of(window, "compare-files")
         self._get_back(window)
-        for tab, name in ((window.blocks_page, "compare-blocks"), (window.configuration_page, "compare-configuration")):
-            self._pilot.do(lambda tab=tab: window.tabs.setCurrentWidget(tab))  # type: ignore[misc]
-            self._pilot.wait("its result", lambda tab=tab: tab.settled)  # type: ignore[misc]
-            self._pilot.picture_of(window, name)
+        self._show(window, window.blocks_page, "compare-blocks")
+        self._show(window, window.configuration_page, "compare-configuration")
         self._pilot.do(window.close)
+
+    def _show(self, window: CompareWindow, page: ComparePage, picture: str) -> None:
+        self._pilot.do(lambda: window.tabs.setCurrentWidget(page))
+        self._pilot.wait("its result", lambda: page.settled)
+        self._pilot.picture_of(window, picture)
 
     def _get_back(self, window: CompareWindow) -> None:
         saver, target = window.files_page.saver, self._machine.disk.parent / "version.old"

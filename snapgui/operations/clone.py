@@ -18,6 +18,7 @@ from snapgui.operations import clone_tree
 from snapgui.operations.choice import choose
 from snapgui.operations.clone_define import define_step
 from snapgui.operations.clone_findings import clone_findings
+from snapgui.operations.disks_then import disks_then
 from snapgui.operations.doctor import blocker, take_findings
 from snapgui.operations.facts import Facts, snapshot_of
 from snapgui.operations.file_names import harmless
@@ -206,20 +207,8 @@ def _copies(facts: Facts, around: Surroundings, snapshot: Snapshot | None, name:
 
 def disks_of(facts: Facts, around: Surroundings, snapshot: Snapshot | None) -> tuple[Disk, ...]:
     """Return the writable disks, each with the image that held its state then; volumes of pools by their paths."""
-    if snapshot is None:
-        return tuple(
-            replace(disk, source=around.path_of(disk), pool="")
-            for disk in facts.machine.disks
-            if disk.writable and disk.source
-        )
-    then = {disk.target: disk for disk in snapshot.machine.disks}
-    found = []
-    for held in snapshot.disks:
-        disk = then.get(held.target)
-        if disk is not None and disk.writable and held.place is not Place.NONE:
-            known = replace(disk, source=held.source or disk.source)
-            found.append(replace(known, source=around.path_of(known), pool=""))
-    return tuple(found)
+    found = (disk for disk, _ in disks_then(facts, snapshot))
+    return tuple(replace(disk, source=around.path_of(disk), pool="") for disk in found)
 
 
 def _copy_steps(

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from snapgui.hypervisor import volumes
 from snapgui.hypervisor.connection import Connection
 from snapgui.images.clusters import Clusters
@@ -21,10 +23,11 @@ from snapgui.images.partitions import partitions
 from snapgui.images.qcow2 import ImageError
 from snapgui.images.writer import WriteCancelled
 from snapgui.model.errors import Broken, Cancelled, Refused
-from snapgui.model.records import Disk, Place, Snapshot
+from snapgui.model.records import Disk, Place
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations import frozen, result_cache
 from snapgui.operations.block_difference import BlockDifference, Drawn
+from snapgui.operations.disks_then import disks_then
 from snapgui.operations.facts import Facts, snapshot_of
 from snapgui.operations.history import History
 from snapgui.operations.image_access import layers_of
@@ -165,28 +168,19 @@ def steady(
 
 def states_of(connection: Connection, facts: Facts, snapshot: str | None) -> dict[str, DiskState]:
     """Return where each writable disk's state lies, now or at a snapshot; raise Gone where there is no such one."""
-    if snapshot is None:
-        live = facts.vm.state.active
-        return {
-            disk.target: DiskState(disk.target, _path(connection, disk), disk.format, live=live)
-            for disk in facts.machine.disks
-            if disk.writable and disk.source
-        }
-    return dict(_of_snapshot(connection, snapshot_of(facts, snapshot)))
-
-
-def _of_snapshot(connection: Connection, snapshot: Snapshot) -> Iterator[tuple[str, DiskState]]:
-    then = {disk.target: disk for disk in snapshot.machine.disks}
-    for held in snapshot.disks:
-        disk = then.get(held.target)
-        if disk is not None and disk.writable and held.place is not Place.NONE:
-            inside = snapshot.name if held.place is Place.INTERNAL else ""
-            path = held.source if held.source.startswith("/") else _path(connection, disk)
-            yield held.target, DiskState(held.target, path, disk.format, inside)
+    then = None if snapshot is None else snapshot_of(facts, snapshot)
+    live = then is None and facts.vm.state.active
+    return {
+        disk.target: DiskState(
+            disk.target, _path(connection, disk), disk.format, (snapshot or "") if place is Place.INTERNAL else "", live
+        )
+        for disk, place in disks_then(facts, then)
+    }
 
 
 def _path(connection: Connection, disk: Disk) -> str:
-    return volumes.path_of(connection, disk.pool, disk.source) if disk.pool else disk.source
+    named = disk.pool and not disk.source.startswith("/")
+    return volumes.path_of(connection, disk.pool, disk.source) if named else disk.source
 
 
 def why_no_content(facts: Facts, after: str | None) -> Text | None:
@@ -221,9 +215,10 @@ class Pair:
             return
         with broken(self.state.target):
             fresh = top.again()
-            same = (layer for layer in self.before.layers if isinstance(layer, Clusters))
-            known = {entry for layer in same if layer.identity == fresh.identity for entry in layer.l1}
-            fresh.keep([number for number, entry in enumerate(fresh.l1) if entry and entry not in known], MOST_TABLES)
+            same = (layer for layer in self.before.layers if layer.identity == fresh.identity)
+            tables = (np.array(layer.l1, np.uint64) for layer in same if isinstance(layer, Clusters))
+            known = np.concatenate([np.zeros(1, np.uint64), *tables])
+            fresh.keep(np.flatnonzero(~np.isin(np.array(fresh.l1, np.uint64), known)).tolist(), MOST_TABLES)
         self.after.layers[0] = fresh
         self.after.virtual_bytes = fresh.virtual_bytes
 

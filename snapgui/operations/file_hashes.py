@@ -5,17 +5,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from snapgui.images.filesystems.changes import Aspect, FileChange, FileFacts
+from snapgui.images.filesystems.content import pieces
 from snapgui.images.filesystems.filesystem import FileSystem, Kind
 from snapgui.operations.file_news import FilesRead, Tell
-
-PIECE = 2**20
 
 
 def sha256(files: FileSystem, number: int, size: int) -> Iterator[int | str]:
     """Read a file; yield how many bytes each piece had, and at last its SHA-256 in hexadecimal."""
     digest = hashlib.sha256()
-    for offset in range(0, size, PIECE):
-        piece = files.read(number, offset, min(PIECE, size - offset))
+    for piece in pieces(files, number, size):
         digest.update(piece)
         yield len(piece)
     yield digest.hexdigest()

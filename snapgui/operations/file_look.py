@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from snapgui.hypervisor.connection import Connection
+from snapgui.images.filesystems.content import pieces
 from snapgui.images.filesystems.filesystem import FileSystem, Kind, Node
 from snapgui.operations.facts import Facts
 from snapgui.operations.file_text import as_text
@@ -18,7 +19,6 @@ PICTURE_BYTES = 8 * 2**20
 """The largest file that is shown as a picture."""
 HASHED_BYTES = 64 * 2**20
 """The largest file that is read to its end without being asked to."""
-PIECE = 2**20
 MOST_ATTRIBUTES, ATTRIBUTE_BYTES = 64, 256
 """Extended attributes that are kept, and how much of each."""
 _PICTURES = (
@@ -79,7 +79,7 @@ def _with_content(
     if node.size > HASHED_BYTES and not whole:
         return FileLook(node, attributes)
     digest, kept = hashlib.sha256(), b""
-    for piece in pieces(files, node, report):
+    for piece in reported(files, node, report):
         digest.update(piece)
         if len(kept) + len(piece) <= PICTURE_BYTES >= node.size:
             kept += piece
@@ -88,12 +88,13 @@ def _with_content(
     return FileLook(node, attributes, text, digest.hexdigest(), kept if shape else b"", shape)
 
 
-def pieces(files: FileSystem, node: Node, report: Report) -> Iterator[bytes]:
+def reported(files: FileSystem, node: Node, report: Report) -> Iterator[bytes]:
     """Yield the content of a file; ``report`` gets how much of it has been read."""
-    for offset in range(0, node.size, PIECE):
-        length = min(PIECE, node.size - offset)
-        yield files.read(node.number, offset, length)
-        report(offset + length, node.size)
+    done = 0
+    for piece in pieces(files, node.number, node.size):
+        yield piece
+        done += len(piece)
+        report(done, node.size)
 
 
 def _attributes(files: FileSystem, node: Node) -> Iterator[tuple[bytes, bytes]]:

@@ -18,7 +18,7 @@ from snapgui.images.filesystems.filesystem import FileSystem, FilesystemError, K
 from snapgui.model.errors import Broken, Cancelled, Gone, Refused
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations.facts import Facts
-from snapgui.operations.file_look import pieces
+from snapgui.operations.file_look import reported
 from snapgui.operations.history import History
 from snapgui.operations.lent_files import lent_file
 
@@ -101,7 +101,7 @@ class _Copy:
         with _writing():
             file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
-            for piece in pieces(self._source, node, lambda read, _all: self._report(done + read)):
+            for piece in reported(self._source, node, lambda read, _all: self._report(done + read)):
                 self._stop()
                 with _writing():
                     _put(file, piece)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from snapgui.hypervisor.connection import Connection
+from snapgui.images.filesystems.content import pieces
 from snapgui.images.filesystems.filesystem import FileSystem, Kind, Node
 from snapgui.model.errors import Gone, Refused
 from snapgui.model.text import QT_TRANSLATE_NOOP
@@ -10,7 +11,6 @@ from snapgui.operations.facts import Facts
 from snapgui.operations.history import History
 from snapgui.operations.lent_files import lent_filesystem
 
-PIECE = 2**20
 MOST_LINKS = 40
 """Symbolic links that are followed on the way to a file, as the kernel counts them; more go round in circles."""
 
@@ -25,8 +25,7 @@ def read_file(
     """
     with lent_filesystem(connection, facts, history, snapshot, place) as files:
         node = _found(files, path)
-        for offset in range(0, node.size, PIECE):
-            yield files.read(node.number, offset, min(PIECE, node.size - offset))
+        yield from pieces(files, node.number, node.size)
 
 
 def _found(files: FileSystem, path: str) -> Node:

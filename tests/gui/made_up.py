@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
+from PySide6.QtCore import QCoreApplication, QEvent
+from pytestqt.qtbot import QtBot
 
 from snapgui.images.difference import Difference
 from snapgui.images.disk_map import DiskMap, Part
@@ -89,3 +91,18 @@ def show(made: CompareWindow) -> None:
     made.configuration_page.show_content()
     made.blocks.show_look(block_look(paused_s=0.021))
     made.blocks_page.show_content()
+
+
+def front(window: CompareWindow, bot: QtBot) -> CompareWindow:
+    """Show a window, and wait until the keys go to it."""
+    window.show()
+    window.activateWindow()
+    bot.waitUntil(window.isActiveWindow)
+    return window
+
+
+def close(windows: list[CompareWindow]) -> None:
+    """Close windows, and have Qt forget them at once."""
+    for window in windows:
+        window.close()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)

@@ -8,7 +8,7 @@ from threading import Event
 import libvirt
 import numpy as np
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QHelpEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolBar, QToolTip, QWidget
@@ -48,15 +48,10 @@ def made(qtbot: QtBot, settings_of_this_test: None) -> Iterator[Callable[..., Co
         window = made_up.window(**names)
         opened.append(window)
         made_up.show(window)
-        window.show()
-        window.activateWindow()
-        qtbot.waitUntil(window.isActiveWindow)
-        return window
+        return made_up.front(window, qtbot)
 
     yield make
-    for window in opened:
-        window.close()
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    made_up.close(opened)
 
 
 def lines(window: CompareWindow) -> list[str]:

@@ -53,15 +53,10 @@ def made(qtbot: QtBot, settings_of_this_test: None) -> Iterator[Callable[[], Com
         tab.arranger.use(tab.files.model.table)
         tab.arranger.want(tab.files.wish)
         window.tabs.setCurrentIndex(FILES_TAB)
-        window.show()
-        window.activateWindow()
-        qtbot.waitUntil(window.isActiveWindow)
-        return window
+        return made_up.front(window, qtbot)
 
     yield make
-    for window in opened:
-        window.close()
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    made_up.close(opened)
 
 
 @pytest.fixture

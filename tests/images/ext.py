@@ -5,7 +5,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,25 +127,34 @@ def theirs(path: Path) -> dict[bytes, Facts]:
     """Return all that dissect finds."""
     with path.open("rb") as file:
         view = ExtFS(file)
-        return dict(_below(view.root, b"/"))
+        return dict(below(view.root, b"/", _known))
 
 
-def _below(directory: Any, above: bytes) -> Iterator[tuple[bytes, Facts]]:
+def _known(inode: Any) -> tuple[int, int, int, int]:
+    uid, gid = inode.i_uid | inode.i_uid_high << 16, inode.i_gid | inode.i_gid_high << 16
+    return inode.i_mode, uid, gid, inode.i_links_count
+
+
+Known = Callable[[Any], tuple[int, int, int, int]]
+"""Returns mode, user, group and number of names of an inode of dissect's."""
+
+
+def below(directory: Any, above: bytes, known: Known) -> Iterator[tuple[bytes, Facts]]:
+    """Yield what dissect reads below a directory."""
     for each in directory.iterdir():
         if each.filename in (".", ".."):
             continue
         path = above + each.filename.encode("utf-8", "surrogateescape")
-        inode, kind = each.inode, stat.S_IFMT(each.inode.i_mode)
+        mode, uid, gid, links = known(each.inode)
+        kind = stat.S_IFMT(mode)
         content = b""
         if kind == stat.S_IFREG:
             content = each.open().read()
         elif kind == stat.S_IFLNK:
             content = each.link.encode("utf-8", "surrogateescape")
-        owner = (inode.i_uid | inode.i_uid_high << 16, inode.i_gid | inode.i_gid_high << 16)
-        mtime = each.mtime_ns // 10**9
-        yield path, Facts(kind, stat.S_IMODE(inode.i_mode), *owner, mtime, inode.i_links_count, content)
+        yield path, Facts(kind, stat.S_IMODE(mode), uid, gid, each.mtime_ns // 10**9, links, content)
         if kind == stat.S_IFDIR:
-            yield from _below(each, path + b"/")
+            yield from below(each, path + b"/", known)
 
 
 def on_disk(tree: Path) -> dict[bytes, Facts]:

@@ -24,6 +24,12 @@ def same_content(before: FileSystem, number_before: int, after: FileSystem, numb
     )
 
 
+def pieces(files: FileSystem, number: int, size: int) -> Iterator[bytes]:
+    """Yield the content of a file of so many bytes."""
+    for offset, length in _steps(0, size):
+        yield files.read(number, offset, length)
+
+
 def _same_throughout(before: FileSystem, number_before: int, after: FileSystem, number_after: int) -> bool:
     at = 0
     while True:

@@ -1,0 +1,21 @@
+"""The writable disks of a VM in one state, each with the image that has that state."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from snapgui.model.records import Disk, Place, Snapshot
+from snapgui.operations.facts import Facts
+
+
+def disks_then(facts: Facts, snapshot: Snapshot | None) -> Iterator[tuple[Disk, Place]]:
+    """Yield the disks as they are now (None), or were at a snapshot, and where it holds their state (NONE: nowhere)."""
+    if snapshot is None:
+        for disk in facts.machine.disks:
+            if disk.writable and disk.source:
+                yield disk, Place.NONE
+        return
+    then = {disk.target: disk for disk in snapshot.machine.disks}
+    for held in snapshot.disks:
+        known = then.get(held.target)
+        if known is not None and known.writable and held.place is not Place.NONE:
+            yield replace(known, source=held.source or known.source), held.place
