@@ -88,7 +88,7 @@ class FileDetails(QWidget):
         parts.addWidget(self.facts)
         parts.addWidget(self.content)
         parts.setStretchFactor(1, 1)
-        parts.setSizes([360, 560])
+        parts.setSizes([430, 490])
         self.content.setContentsMargins(8, 0, 0, 0)
         box = QVBoxLayout(page)
         box.setContentsMargins(0, 8, 0, 0)

@@ -14,6 +14,7 @@ from snapgui.ui.wording import plain_tip, size_words, tr
 
 LONGEST_VALUE = 120
 KIB = 1024
+SECOND_NS = 10**9
 Fact = tuple[str, str]
 
 
@@ -34,7 +35,8 @@ class FileFactsView(QTreeWidget):
     def show_look(self, look: PairLook) -> None:
         """Show what is known."""
         self.clear()
-        one, other = (dict(_facts(side)) if side is not None else {} for side in look.sides)
+        fine = _same_second(look)
+        one, other = (dict(_facts(side, fine=fine)) if side is not None else {} for side in look.sides)
         for name in dict.fromkeys((*one, *other)):
             self._add(name, (one.get(name, ""), other.get(name, "")), both=None not in look.sides)
 
@@ -60,7 +62,14 @@ class FileFactsView(QTreeWidget):
             super().keyPressEvent(event)
 
 
-def _facts(side: FileLook) -> Iterator[Fact]:
+def _same_second(look: PairLook) -> bool:
+    """Whether only fractions of a second tell the times of both sides apart."""
+    one, other = (None if side is None else side.node.mtime_ns for side in look.sides)
+    return one is not None and other is not None and one != other and one // SECOND_NS == other // SECOND_NS
+
+
+def _facts(side: FileLook, *, fine: bool) -> Iterator[Fact]:
+    """Yield what is known; ``fine``: with the fraction of a second of its time."""
     node = side.node
     yield tr("Kind"), kind_words(node.kind)
     if node.kind is Kind.FILE:
@@ -68,7 +77,7 @@ def _facts(side: FileLook) -> Iterator[Fact]:
         yield tr("Size"), size_words(node.size) + exact
     yield tr("Mode"), mode_words(node.mode)
     yield tr("Owner"), f"{node.uid}:{node.gid}"
-    yield tr("Modified"), time_words(node.mtime_ns) + _fraction(node.mtime_ns)
+    yield tr("Modified"), time_words(node.mtime_ns) + (_fraction(node.mtime_ns) if fine else "")
     if node.kind is Kind.SYMLINK:
         yield tr("Leads to"), node.target.decode("utf-8", "surrogateescape")
     if node.device is not None:
@@ -86,8 +95,7 @@ def _facts(side: FileLook) -> Iterator[Fact]:
 
 
 def _fraction(nanoseconds: int) -> str:
-    rest = nanoseconds % 10**9
-    return f".{rest:09d}".rstrip("0") if rest else ""
+    return f".{nanoseconds % SECOND_NS:09d}".rstrip("0")
 
 
 def _value(value: bytes) -> str:
