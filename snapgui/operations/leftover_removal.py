@@ -120,15 +120,29 @@ def remove_file(step: Step, task: Task) -> None:
     task.report_phase(step, Phase.DELETE)
     connection = task.connection
     if strays.size(connection, step.path) is None:
-        if any(other.verb is Verb.ABORT_COPY for other in task.plan.steps):  # libvirt took it along
+        if _copies(task):  # libvirt took it along
             task.removed.append(step.path)
         return
     if user := users(connection, (step.path,)).get(step.path):
         raise Refused(_used(step.path, user))
-    if strays.is_written(connection, step.path):
+    if not _let_go(step, task):
         raise Refused(_written(step.path))
     strays.remove(connection, step.path)
     task.removed.append(step.path)
+
+
+def _let_go(step: Step, task: Task) -> bool:
+    """Return whether nobody writes to a file; QEMU closes that of a copy only a while after the copy has ended."""
+    until = time.monotonic() + (PATIENCE_S if _copies(task) else 0)
+    while strays.is_written(task.connection, step.path):
+        if time.monotonic() > until:
+            return False
+        time.sleep(LOOK_S)
+    return True
+
+
+def _copies(task: Task) -> bool:
+    return any(step.verb is Verb.ABORT_COPY for step in task.plan.steps)
 
 
 def remove_pool(step: Step, task: Task) -> None:
