@@ -5,7 +5,7 @@ its own. So only tables of its own are read for that (QEMU's docs/interop/qcow2.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +35,16 @@ class InternalCost:
 
 
 def internal_costs(
-    source: ByteSource, head: Qcow2Head, counts: Refcounts, cancel: threading.Event | None = None
+    source: ByteSource,
+    head: Qcow2Head,
+    counts: Refcounts,
+    names: Collection[str],
+    cancel: threading.Event | None = None,
 ) -> dict[str, InternalCost]:
-    """Return the costs by the snapshots' names; raises ImageError, or WriteCancelled when called off."""
+    """Return the costs of the snapshots of these names; raises ImageError, or WriteCancelled when called off."""
     tables = _Tables(source, head, counts)
     found = {}
-    for entry in head.snapshots:
+    for entry in (entry for entry in head.snapshots if entry.name in names):
         if cancel is not None and cancel.is_set():
             raise WriteCancelled
         found[entry.name] = tables.cost(entry)

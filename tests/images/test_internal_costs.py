@@ -23,7 +23,7 @@ KIB, MIB = 2**10, 2**20
 def costs(path: Path) -> dict[str, InternalCost]:
     with LocalFile(path) as source:
         head = read_head(source)
-        return internal_costs(source, head, Refcounts(source, head))
+        return internal_costs(source, head, Refcounts(source, head), [entry.name for entry in head.snapshots])
 
 
 def used_clusters(path: Path) -> int:
