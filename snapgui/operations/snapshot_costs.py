@@ -102,7 +102,8 @@ class _Reading:
         sizes = dict(self.facts.allocated)
         shared = _sum(sizes.get(path) for path in dict(self.facts.chains).get(held.source, (held.source,)))
         comes_down = None if own is None else self._comes_down(held)
-        return _Part(own, shared, 0, None if own is None or comes_down is None else max(0, own - comes_down))
+        freed = None if own is None or comes_down is None else max(0, own - comes_down)
+        return _Part(own, shared, 0, freed, self._is_moving(held.overlay))
 
     def _comes_down(self, held: SnapshotDisk) -> int | None:
         """Return how much the base grows; nothing where the overlay is not part of the current state any more."""
