@@ -94,8 +94,10 @@ class _Reading:
         cost = None if known is None else known.get(snapshot.name)
         if cost is None:
             return _Part(None, None)
-        self.counted.inside[held.source] = self.counted.inside.get(held.source, 0) + cost.own
-        return _Part(cost.own, cost.shared, cost.memory, cost.own, self._is_moving(held.source))
+        moving = self._is_moving(held.source)
+        own = max(cost.own, cost.memory) if moving else cost.own  # QEMU is late to write that only it has its memory
+        self.counted.inside[held.source] = self.counted.inside.get(held.source, 0) + own
+        return _Part(own, max(0, cost.shared - (own - cost.own)), cost.memory, own, moving)
 
     def _external(self, held: SnapshotDisk) -> _Part:
         own = self._size(held.overlay) if held.overlay else None

@@ -4,11 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from snapgui.hypervisor.connection import Connection
-from snapgui.hypervisor.snapshots import Fingerprint
 from snapgui.model.records import VmState
 from snapgui.operations.vm_costs import VmCosts, read_vm_costs
 from snapgui.ui.bridge import Bridge
@@ -24,7 +24,7 @@ REST = 4
 PRETENDED = "test:"
 """libvirt's test driver has no images, and its paths mean nothing."""
 
-Sight = tuple[Fingerprint, VmState]
+Sight = tuple[frozenset[tuple[str, datetime]], str | None, VmState]
 """While the snapshots and the VM's state are the same, no snapshot's cost changes but by what the guest writes."""
 
 
@@ -99,7 +99,7 @@ class CostLoader(QObject):
         host, known = self._watcher.host, self._watcher.known
         if host is None or known is None or not host.up or host.uri.startswith(PRETENDED):
             return None
-        return known.fingerprint, known.vm.state
+        return frozenset(snapshot.key for snapshot in known.tree), known.tree.current, known.vm.state
 
     def _on_every(self) -> None:
         known = self._watcher.known

@@ -303,10 +303,11 @@ def _machine_rows(machine: Machine) -> list[Row]:
 def _breakable(text: str) -> str:
     """Return text in which a long word may break after slashes, dots and dashes, and at worst every 24 letters."""
     pieces, run = [], 0
-    for char in text:
+    for place, char in enumerate(text):
         pieces.append(char)
         run = 0 if char.isspace() else run + 1
-        if char in "/._-" or run >= 24:  # noqa: PLR2004 - narrower than the panel at its narrowest
+        within = place > 0 and text[place - 1 : place + 2].replace(char, "", 1).isdigit()  # a number is not torn
+        if char in "/_-" or (char in ".," and not within) or run >= 24:  # noqa: PLR2004 - narrower than the panel at its narrowest
             pieces.append("\u200b")
             run = 0
     return "".join(pieces)

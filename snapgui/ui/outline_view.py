@@ -53,8 +53,6 @@ class OutlineView(QTreeView):
     def _on_header(self, column: int) -> None:
         by_size = column == Column.SIZE and not self._tree_model.by_size
         self._tree_model.sort_by_size(by_size)
-        self.header().setSortIndicatorShown(by_size)
-        self.header().setSortIndicator(Column.SIZE, Qt.SortOrder.DescendingOrder)
         self.setRootIsDecorated(not by_size)
         if self.currentIndex().isValid():
             self.scrollTo(self.currentIndex())

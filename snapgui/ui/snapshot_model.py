@@ -139,13 +139,13 @@ class SnapshotModel(QAbstractItemModel):
         return self._thumbnails.get(name)
 
     def set_costs(self, costs: Mapping[str, SnapshotCost]) -> None:
-        """Show what snapshots cost; of those that are not named, nobody knows."""
-        known = {name: cost for name, cost in costs.items() if name in self._by_name}
-        changed = [name for name in known.keys() | self._costs.keys() if known.get(name) != self._costs.get(name)]
-        self._costs = known
+        """Show what snapshots cost, also those that are shown later; of those that are not named, nobody knows."""
+        changed = [name for name in costs.keys() | self._costs.keys() if costs.get(name) != self._costs.get(name)]
+        self._costs = dict(costs)
         for name in changed:
-            if name in self._by_name:
-                self._touch(self._by_name[name])
+            if name in self._by_name:  # a title that is being typed is in another cell, and not torn away
+                cell = self._index(self._by_name[name], Column.SIZE)
+                self.dataChanged.emit(cell, cell)
         if changed and self._sizes:
             self._reorder(by_size=True)
 
@@ -223,7 +223,8 @@ class SnapshotModel(QAbstractItemModel):
         if orientation is not Qt.Orientation.Horizontal:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return (tr("Name"), tr("When"), tr("State"), tr("Kind"), tr("Size"), tr("Description"))[section]
+            size = f"↓ {tr('Size')}" if self._sizes else tr("Size")  # Qt's own mark lies on right-aligned text
+            return (tr("Name"), tr("When"), tr("State"), tr("Kind"), size, tr("Description"))[section]
         if role == Qt.ItemDataRole.TextAlignmentRole and section == Column.SIZE:
             return _RIGHT
         if role == Qt.ItemDataRole.ToolTipRole and section == Column.SIZE:
@@ -430,6 +431,7 @@ class SnapshotModel(QAbstractItemModel):
         after = [self._index(node, index.column()) for node, index in zip(nodes, before, strict=True)]
         self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
+        self.headerDataChanged.emit(Qt.Orientation.Horizontal, Column.SIZE, Column.SIZE)
 
     def _own(self, node: Node) -> int | None:
         cost = None if node.snapshot is None else self.cost(node.snapshot.name)
