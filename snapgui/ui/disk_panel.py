@@ -57,9 +57,8 @@ class DiskPanel(QFrame):
         self._draw()
         self.strip.setVisible(disk.blocks is not None)
         self.sentence.setVisible(disk.blocks is not None)
+        self._show_followed(None)
         self.strip.show_serving(disk, summary_of(disk))
-        if not self.strip.pinned:
-            self._show_followed(None)
 
     def _draw(self) -> None:
         if self.disk is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from snapgui.operations.stored import StoredDisk, StoredImage
 from snapgui.ui.assets import pixmap
@@ -14,7 +14,7 @@ from snapgui.ui.serving_strip import share_words
 from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import plain_label, plain_tip, size_words, tr
 
-WIDTH, GUEST_WIDTH = 34, 22
+WIDTH, GUEST_WIDTH = 40, 22
 """Average characters of the font."""
 ICON = 16
 MOST_NAMES = 2
@@ -108,13 +108,24 @@ class ImageCard(Card):
     def _reason(self, text: str) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(6)
-        mark = QLabel(self)
-        mark.setPixmap(pixmap("lock", ICON, color(Role.WAIT), self.devicePixelRatioF()))
-        row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(_Lock(self), 0, Qt.AlignmentFlag.AlignTop)
         label = plain_label(text, self)
         label.setWordWrap(True)
         row.addWidget(label, 1)
         return row
+
+
+class _Lock(QWidget):
+    """What is behind it cannot be changed; the text beside it says why."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setFixedSize(ICON, ICON)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, pixmap("lock", ICON, color(Role.WAIT), self.devicePixelRatioF()))
+        painter.end()
 
 
 class _Inside(QFrame):

@@ -30,6 +30,17 @@ def cards(panel: DiskPanel) -> list[ImageCard]:
     return [card for card in panel.picture.cards if isinstance(card, ImageCard)]
 
 
+def point_at(user: User, panel: DiskPanel, place: int, said: str) -> None:
+    """Move the pointer to and fro over a place until the panel tells of it."""
+
+    def moved() -> bool:
+        for step in (2, 1, 0):
+            QTest.mouseMove(panel.strip, point_of(panel.strip, place) + QPoint(0, step))
+        return user.sees(said, panel)
+
+    user.wait(moved)
+
+
 def keep(user: User, name: str) -> None:
     """Keep a picture where somebody wants to look at it."""
     if directory := os.environ.get("SNAPGUI_PICTURES"):
@@ -52,8 +63,7 @@ def test_a_chain(open_window: Open, idle_guest: Machine) -> None:
     user.see("Inside this file: 1 snapshot", base)
     user.see("inside", base)
     assert not user.pane.storage.look.isVisible()
-    QTest.mouseMove(panel.strip, point_of(panel.strip, 102 * MIB))
-    user.see("A read falls through to", panel)
+    point_at(user, panel, 102 * MIB, "A read falls through to")
     user.see("The first write copies the block of 64 KiB from", panel)
     assert base.lit
     assert top.lit
