@@ -82,9 +82,18 @@ def without_memory(text: str) -> str:
     return dump(root)
 
 
-def below(text: str, parent: str) -> str:
-    """Return the document of a snapshot as one that hangs off another parent."""
+def below(text: str, parent: str, moved: tuple[HeldDisk, ...] = ()) -> str:
+    """Return the document of a snapshot as one that hangs off another parent.
+
+    Where it claims the images that the parent froze (``moved``), it froze what lies on these.
+    """
     root = parse(text)
+    for held in moved:
+        for disk in root.iterfind("*/devices/disk"):
+            target, source = disk.find("target"), disk.find("source")
+            here = target is not None and target.get("dev") == held.target
+            if here and source is not None and source.get("file") == held.path:
+                _place(disk, HeldDisk(held.target, held.overlay))
     for element in root.findall("parent"):
         root.remove(element)
     element = etree.Element("parent")

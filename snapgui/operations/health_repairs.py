@@ -7,7 +7,7 @@ from snapgui.hypervisor import adopted_xml, inventory, pools, snapshots, strays
 from snapgui.hypervisor.overwriting import overwrite
 from snapgui.images.head_patch import Patch, with_base, with_format
 from snapgui.images.qcow2 import ImageError, read_head
-from snapgui.model.adoption import Adoption
+from snapgui.model.adoption import Adoption, HeldDisk
 from snapgui.model.errors import Broken, Refused, SnapguiError
 from snapgui.model.health import Ailment
 from snapgui.model.plan import Step, Verb
@@ -32,7 +32,7 @@ def adopt(step: Step, task: Task) -> None:
     connection, vm_uuid = task.connection, task.vm_uuid
     text = adopted_xml.adopted_snapshot(adoption, inventory.secure_xml(connection, vm_uuid))
     snapshots.define(connection, vm_uuid, text, current=adoption.current)
-    _hang(task, adoption.name, adoption.children)
+    _hang(task, adoption.name, adoption.children, adoption.disks)
 
 
 def _same(now: Adoption, then: Adoption) -> bool:
@@ -62,11 +62,11 @@ def _forget_memory(task: Task, name: str) -> None:
         _hang(task, name, tree.children(name))
 
 
-def _hang(task: Task, parent: str, children: tuple[str, ...]) -> None:
+def _hang(task: Task, parent: str, children: tuple[str, ...], moved: tuple[HeldDisk, ...] = ()) -> None:
     tree = snapshots.read_tree(task.connection, task.vm_uuid)
     for child in children:
         if parent in tree and child in tree:
-            text = adopted_xml.below(snapshots.secure_xml(task.connection, task.vm_uuid, child), parent)
+            text = adopted_xml.below(snapshots.secure_xml(task.connection, task.vm_uuid, child), parent, moved)
             snapshots.define(task.connection, task.vm_uuid, text, current=tree.current == child)
 
 

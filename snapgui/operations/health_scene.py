@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import chain as chained
 
 from snapgui.model.lineage import DEEPEST, Use
-from snapgui.model.records import Place, Snapshot
+from snapgui.model.records import Place, Snapshot, SnapshotDisk
 from snapgui.operations.health_evidence import Evidence, FileKind, SeenDisk, SeenFile, SeenVm
 
 
@@ -56,11 +56,20 @@ class Scene:
     def frozen(self, vm: SeenVm) -> dict[str, Snapshot]:
         """Return the external snapshot that froze each image."""
         return {
-            held.source: snapshot
+            self.froze(held): snapshot
             for snapshot in vm.tree
             for held in snapshot.disks
             if held.place is Place.EXTERNAL and held.source
         }
+
+    def froze(self, held: SnapshotDisk) -> str:
+        """Return the image that an external snapshot froze: the one below its overlay, as long as that is there.
+
+        When the description of a snapshot is removed, libvirt writes another image into that of the next one, as if
+        both had been merged.
+        """
+        overlay = self.file(held.overlay)
+        return held.source if overlay is None or not overlay.base else overlay.base
 
     def vm(self, vm_uuid: str) -> SeenVm | None:
         """Return a VM that was read."""
@@ -98,7 +107,7 @@ class Scene:
             for held in snapshot.disks:
                 if held.place is Place.EXTERNAL and held.source:
                     use = Use(vm.vm.name, vm.vm.uuid, held.target, snapshot.name)
-                    self.uses.setdefault(held.source, []).append(use)
+                    self.uses.setdefault(self.froze(held), []).append(use)
                     self._call(held.source, formats.get(held.target, ""))
 
     def _call(self, path: str, image_format: str) -> None:
