@@ -19,6 +19,7 @@ _LENGTH_AT, _WORD = 100, struct.Struct(">I")
 _HEADER_BYTES_2 = 72
 _EXTENSION = struct.Struct(">II")
 _BACKING_FORMAT = 0xE279_2ACA
+_FEATURE_NAMES = 0x6803_F857
 _MOST_EXTENSIONS = 32
 
 
@@ -56,18 +57,25 @@ def with_format(source: ByteSource, base_format: str) -> tuple[Patch, ...]:
     if not head.backing_at:
         raise ImageError("the image has no base")
     begin = _extensions_at(source, head)
-    kept = [each for each in _extensions(source, head) if each.kind != _BACKING_FORMAT]
-    packed = b"".join(_packed(each) for each in (*kept, Extension(_BACKING_FORMAT, base_format.encode())))
-    packed += _EXTENSION.pack(0, 0)
+    packed = _with_extension(_extensions(source, head), base_format, SECTOR - begin)
     end = begin + len(packed)
-    if end > SECTOR:
-        raise ImageError("the header has no room for the format of the base")
     name = head.backing_file.encode()
     room = _free_room(source, head, len(name), after=max(end, SECTOR))
     first = bytearray(read_bytes(source, 0, SECTOR, most=SECTOR))
     _BACKING.pack_into(first, _BACKING_AT, room, len(name))
     first[begin:end] = packed
     return Patch(room, name), Patch(0, bytes(first))
+
+
+def _with_extension(known: list[Extension], base_format: str, room: int) -> bytes:
+    """The names of features are there for people; QEMU writes them anew by itself. Where they do not fit, they go."""
+    told = Extension(_BACKING_FORMAT, base_format.encode())
+    for dropped in ({_BACKING_FORMAT}, {_BACKING_FORMAT, _FEATURE_NAMES}):
+        kept = [each for each in known if each.kind not in dropped]
+        packed = b"".join(_packed(each) for each in (told, *kept)) + _EXTENSION.pack(0, 0)
+        if len(packed) <= room:
+            return packed
+    raise ImageError("the header has no room for the format of the base")
 
 
 def _extensions_at(source: ByteSource, head: Qcow2Head) -> int:
