@@ -139,7 +139,12 @@ def revert(options: argparse.Namespace, console: Console) -> int:
 def delete(options: argparse.Namespace, console: Console) -> int:
     """``snapgui delete VM NAME...``."""
     request = deleting.DeleteRequest(tuple(options.names), options.with_children, options.children_only)
-    return _change(options, console, lambda facts: deleting.plan(facts, request), partial(_show_deleted, console))
+
+    def read(connection: Connection, vm_uuid: str) -> Facts:
+        return deleting.read_delete_facts(connection, vm_uuid, request)
+
+    show = partial(_show_deleted, console)
+    return _change(options, console, lambda facts: deleting.plan(facts, request), show, read)
 
 
 def _show_deleted(console: Console, facts: Facts, outcome: Outcome) -> None:
@@ -278,15 +283,16 @@ def _change(
     console: Console,
     make_plan: Callable[[Facts], Plan],
     show: Callable[[Facts, Outcome], None],
+    read: Callable[[Connection, str], Facts] = read_facts,
 ) -> int:
     with open_connection(options) as connection:
-        facts = read_facts(connection, connection.find(options.vm))
+        facts = read(connection, connection.find(options.vm))
         plan = make_plan(facts)
         if getattr(options, "flatten_clones", False) and (clones := clones_to_flatten(connection, plan)):
             if options.dry_run:
                 return DONE if show_plans(connection, plan, clones, console) else FAILED
             flatten_clones(connection, plan, clones, lambda first, of: run_patiently(first, of, connection, console))
-            facts = read_facts(connection, facts.vm.uuid)
+            facts = read(connection, facts.vm.uuid)
             plan = make_plan(facts)
         return carry_out(options, console, connection, facts, plan, show)
 

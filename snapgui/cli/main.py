@@ -60,7 +60,8 @@ def _check(root: argparse.ArgumentParser, options: argparse.Namespace) -> None:
 
 
 def _command(options: argparse.Namespace, interruption: Interruption) -> int:
-    from snapgui.cli import commands, diff, health, leftovers  # noqa: PLC0415 - neither the window nor --help needs them
+    # Neither the window nor --help needs them.
+    from snapgui.cli import commands, diff, health, leftovers, storage  # noqa: PLC0415
     from snapgui.cli.output import Console  # noqa: PLC0415
 
     progress = getattr(options, "progress", "none")
@@ -81,6 +82,7 @@ def _command(options: argparse.Namespace, interruption: Interruption) -> int:
         "mend": health.mend,
         "diff": diff.diff,
         "cat": diff.cat,
+        "storage": storage.storage,
         "remove": commands.remove,
         "undo": commands.undo,
         "prune": commands.prune,
@@ -118,6 +120,7 @@ def parser() -> argparse.ArgumentParser:
     _add_mend(verbs)
     _add_diff(verbs)
     _add_cat(verbs)
+    _add_storage(verbs)
     _add_undo(verbs)
     _add_prune(verbs)
     _add_demo(verbs)
@@ -292,6 +295,22 @@ def _add_cat(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     cat.add_argument("vm", metavar="VM[@SNAPSHOT]", help="name or UUID, and a snapshot")
     cat.add_argument("place", metavar="DISK-OR-PARTITION", help="such as vda or vda1")
     cat.add_argument("path", metavar="PATH", help="within the filesystem")
+
+
+def _add_storage(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    storage = verbs.add_parser("storage", help="say how the disks are stored, and what every snapshot costs")
+    storage.add_argument("vm", metavar="VM[@SNAPSHOT]", help="name or UUID, and a snapshot")
+    storage.add_argument("--at", metavar="DISK:BYTE", type=_place, help="which file answers there, such as vda:1G")
+    storage.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _place(text: str) -> tuple[str, int]:
+    from snapgui.cli.storage import place  # noqa: PLC0415 - other verbs do not need it
+
+    try:
+        return place(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{printable(text)!r} is not DISK:BYTE") from error
 
 
 def _add_undo(verbs: "argparse._SubParsersAction[_Parser]") -> None:

@@ -13,6 +13,8 @@ from snapgui.hypervisor.xml import attribute, parse
 
 _PIECE = 2**18
 """Bytes that go into one message; libvirt's largest is 4 MiB, and for older ones 256 KiB."""
+PASSING = "snapgui-"
+"""With this begin the names of pools that this program makes for a moment."""
 _DIRECTORIES = (
     libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
     | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_DIR
@@ -208,6 +210,14 @@ def _volume(pool: str, root: etree._Element) -> Volume:
         base_format=attribute(root, "backingStore/format", "type"),
         changed=root.findtext("target/timestamps/mtime") or "",
     )
+
+
+def pool_of(connection: Connection, path: str) -> str:
+    """Return the name of the pool in which a file lies, or an empty text where it is in none."""
+    with contextlib.suppress(libvirt.libvirtError):
+        name: str = connection.libvirt.storageVolLookupByPath(path).storagePoolLookupByVolume().name()
+        return "" if name.startswith(PASSING) else name
+    return ""
 
 
 def path_of(connection: Connection, pool: str, name: str) -> str:

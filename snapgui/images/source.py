@@ -63,6 +63,18 @@ class LocalFile:
             offset, length = offset + len(chunk), length - len(chunk)
         return b"".join(chunks)
 
+    def holes(self, start: int, end: int) -> int:
+        """Return how many bytes of a stretch take no room on the disk, those behind the end of the file included."""
+        found, place = 0, start
+        while place < end:
+            try:
+                begin = min(end, os.lseek(self._fd, place, os.SEEK_DATA))
+            except OSError:  # nothing but a hole follows
+                begin = end
+            found += begin - place
+            place = min(end, os.lseek(self._fd, begin, os.SEEK_HOLE)) if begin < end else end
+        return found
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)
