@@ -19,6 +19,7 @@ from snapgui.model.tree import SnapshotTree
 from snapgui.ui.elided_label import ElidedLabel
 from snapgui.ui.relatives import Relative
 from snapgui.ui.wording import (
+    breakable,
     kind_words,
     memory_words,
     moment_words,
@@ -173,7 +174,7 @@ class _WrappedValue(QLabel):
         super().__init__(parent)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
-        self.setText(_breakable(text))
+        self.setText(breakable(text))
         self.setAccessibleName(text)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
@@ -289,15 +290,3 @@ def _machine_rows(machine: Machine) -> list[tuple[str, str]]:
     rows = [(tr("Machine"), f"{cpus}, {size_words(machine.memory)}"), (tr("Firmware"), machine.firmware.upper())]
     rows += [(tr("Network"), f"{nic.model} {nic.source or nic.mac}".strip()) for nic in machine.interfaces[:MOST_DISKS]]
     return rows
-
-
-def _breakable(text: str) -> str:
-    """Return text in which a long word may break after slashes, dots and dashes, and at worst every 24 letters."""
-    pieces, run = [], 0
-    for char in text:
-        pieces.append(char)
-        run = 0 if char.isspace() else run + 1
-        if char in "/._-" or run >= 24:  # noqa: PLR2004 - narrower than the panel at its narrowest
-            pieces.append("\u200b")
-            run = 0
-    return "".join(pieces)

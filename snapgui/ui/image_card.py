@@ -12,7 +12,7 @@ from snapgui.ui.elided_label import ElidedLabel
 from snapgui.ui.layer_look import LayerSwatch
 from snapgui.ui.serving_strip import share_words
 from snapgui.ui.theme import Role, color
-from snapgui.ui.wording import plain_label, plain_tip, size_words, tr
+from snapgui.ui.wording import breakable, plain_label, plain_tip, short_name, size_words, tr
 
 WIDTH, GUEST_WIDTH = 40, 22
 """Average characters of the font."""
@@ -62,7 +62,7 @@ class GuestCard(Card):
             said = tr("guest, running") if running else tr("guest, shut off")
             self.box.addWidget(plain_label(said, self, "muted"))
         else:
-            label = plain_label(tr("as it was at “{name}”").format(name=snapshot), self, "muted")
+            label = plain_label(breakable(tr("as it was at “{name}”").format(name=short_name(snapshot))), self, "muted")
             label.setWordWrap(True)
             self.box.addWidget(label)
 
@@ -204,10 +204,10 @@ def _reasons(disk: StoredDisk, number: int) -> Iterator[str]:
 
 
 def _named(names: tuple[str, ...], one: str, many: str) -> str:
-    shown = ", ".join(f"“{name}”" for name in names[:MOST_NAMES])
+    shown = ", ".join(f"“{short_name(name)}”" for name in names[:MOST_NAMES])
     if len(names) > MOST_NAMES:
         shown = tr("{names} and {count} more").format(names=shown, count=len(names) - MOST_NAMES)
-    return (one if len(names) == 1 else many).format(names=shown)
+    return breakable((one if len(names) == 1 else many).format(names=shown))
 
 
 def _everything(image: StoredImage) -> Iterable[str]:
