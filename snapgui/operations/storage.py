@@ -56,7 +56,7 @@ def read_storage(
         looks = [_Look(connection, facts, state, stack) for state in states.values()]
         moving = [look for look in looks if look.moving]
         seconds = 0.0
-        if moving and still:
+        if moving and (still or _stands(facts)):
             with standing_still(connection, facts.vm.uuid, history) as pause:
                 for look in moving:
                     look.keep()
@@ -68,6 +68,11 @@ def read_storage(
             raise Cancelled(QT_TRANSLATE_NOOP("errors", "Cancelled.")) from error
     pools = shares(connection, facts, counted, (image for disk in disks for image in disk.chain))
     return Storage(disks, costs, pools, snapshot, seconds)
+
+
+def _stands(facts: Facts) -> bool:
+    """Whether somebody has made the guest stand still, so that nobody has to be asked for that."""
+    return facts.vm.state is VmState.PAUSED and not facts.vm.pause.passing
 
 
 class _Look:
@@ -82,7 +87,7 @@ class _Look:
             self._layers = stack.enter_context(layers_of(connection, state.path, state.format, state.inside))
         except (ImageError, OSError, SnapguiError) as error:
             self._problem = _unreadable(error)
-        self.moving = state.live and facts.vm.state is not VmState.PAUSED and self._top is not None
+        self.moving = state.live and self._top is not None
 
     @property
     def _top(self) -> Clusters | None:
@@ -127,10 +132,17 @@ class _Look:
         try:
             if self._top is not None and not self._state.inside:
                 self._count(self._top)
-            return block_map(self._layers, self._refcounts, cancel)
+            return self._unless_changed(self._layers, block_map(self._layers, self._refcounts, cancel))
         except (ImageError, OSError) as error:
             self._problem = _unreadable(error)
             return None
+
+    def _unless_changed(self, layers: Layers, found: BlockMap) -> BlockMap | None:
+        frozen = layers.layers[1:] if self._state.live else layers.layers
+        if all(layer.unchanged() for layer in frozen):
+            return found
+        self._problem = QT_TRANSLATE_NOOP("storage", "An image was changed while it was read; look again.")
+        return None
 
     def _images(self, lineage: Lineage) -> Iterator[StoredImage]:
         if self._layers is None:

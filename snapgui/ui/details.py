@@ -22,6 +22,7 @@ from snapgui.ui.cost_words import Row, cost_rows, memory_row, vm_rows
 from snapgui.ui.elided_label import ElidedLabel
 from snapgui.ui.relatives import Relative
 from snapgui.ui.wording import (
+    breakable,
     kind_words,
     moment_words,
     plain_label,
@@ -182,7 +183,7 @@ class _WrappedValue(QLabel):
         super().__init__(parent)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
-        self.setText(_breakable(text))
+        self.setText(breakable(text))
         self.setAccessibleName(text)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
@@ -298,16 +299,3 @@ def _machine_rows(machine: Machine) -> list[Row]:
     rows = [(tr("Machine"), f"{cpus}, {size_words(machine.memory)}"), (tr("Firmware"), machine.firmware.upper())]
     rows += [(tr("Network"), f"{nic.model} {nic.source or nic.mac}".strip()) for nic in machine.interfaces[:MOST_DISKS]]
     return [(name, text, "") for name, text in rows]
-
-
-def _breakable(text: str) -> str:
-    """Return text in which a long word may break after slashes, dots and dashes, and at worst every 24 letters."""
-    pieces, run = [], 0
-    for place, char in enumerate(text):
-        pieces.append(char)
-        run = 0 if char.isspace() else run + 1
-        within = place > 0 and text[place - 1 : place + 2].replace(char, "", 1).isdigit()  # a number is not torn
-        if char in "/_-" or (char in ".," and not within) or run >= 24:  # noqa: PLR2004 - narrower than the panel at its narrowest
-            pieces.append("\u200b")
-            run = 0
-    return "".join(pieces)
