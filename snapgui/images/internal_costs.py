@@ -66,7 +66,7 @@ class _Tables:
             raise ImageError("the image is damaged: two places of its disk have the same table")
         alone = self._counts.at(tables) == 1
         own = -(-entry.l1_entries * 8 // cluster) + int(np.count_nonzero(alone))
-        own += self._own_clusters(tables[alone])
+        own += self._own_clusters(tables[alone])  # which counts all of them, too
         every = -(-entry.l1_entries * 8 // cluster) + len(tables) + sum(self._clusters(t) for t in tables.tolist())
         return InternalCost(own * cluster, max(0, every - own) * cluster, entry.memory_bytes)
 
@@ -74,26 +74,35 @@ class _Tables:
         """Compressed clusters lie together in one of the file, which counts each of them: all have to be its own."""
         single, packed = 0, [np.zeros(0, np.uint64)]
         for offset in tables.tolist():
-            plain, compressed = self._entries(offset)
+            plain, compressed = self._read(offset)
             single += int(np.count_nonzero(self._counts.at(plain) == 1))
-            packed.append(self._spans(compressed))
+            if len(compressed):
+                packed.append(self._spans(compressed))
         clusters, references = np.unique(np.concatenate(packed), return_counts=True)
         return single + int(np.count_nonzero(self._counts.of(clusters) == references.astype(np.uint64)))
 
     def _clusters(self, offset: int) -> int:
         """Return how many clusters of the file a table refers to."""
         if offset not in self._used:
-            plain, compressed = self._entries(offset)
-            self._used[offset] = len(plain) + len(np.unique(self._spans(compressed)))
+            self._read(offset)
         return self._used[offset]
 
+    def _read(self, offset: int) -> tuple[Numbers, Numbers]:
+        """Return the places of plain clusters, and the descriptors of compressed ones; keep how many there are."""
+        plain, compressed = self._entries(offset)
+        packed = len(np.unique(self._spans(compressed))) if len(compressed) else 0
+        self._used[offset] = len(plain) + packed
+        return plain, compressed
+
     def _entries(self, offset: int) -> tuple[Numbers, Numbers]:
-        """Return the places of plain clusters, and the descriptors of compressed ones."""
         cluster = self._head.cluster_bytes
         words = np.frombuffer(read_bytes(self._source, offset, cluster, most=cluster), ">u8")
         if self._head.features & EXTENDED_L2:
             words = words[::2]
-        words = words[words != 0].astype(np.uint64)
+        words, none = words.astype(np.uint64), np.zeros(0, np.uint64)
+        if not int(np.bitwise_or.reduce(words)) & _COMPRESSED:  # most tables
+            places = words & _MASK
+            return places[places != 0], none
         compressed = (words & _COMPRESSED) != 0
         plain = words[~compressed] & _MASK
         return plain[plain != 0], words[compressed] & np.uint64(_DESCRIPTOR)
