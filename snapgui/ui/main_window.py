@@ -32,8 +32,9 @@ from snapgui.ui.relatives import Relative, relatives
 from snapgui.ui.safety_menu import kept_safety_menu
 from snapgui.ui.settings import Settings
 from snapgui.ui.snapshot_model import SnapshotModel
+from snapgui.ui.storage_wishes import StorageWishes
 from snapgui.ui.thumbnail_loader import ThumbnailLoader
-from snapgui.ui.tree_pane import TreePane
+from snapgui.ui.tree_pane import SEGMENTS, TreePane
 from snapgui.ui.vm_list import VmList, VmListModel, host_title
 from snapgui.ui.watcher import Watcher
 from snapgui.ui.wording import plain_label, tr, words
@@ -65,6 +66,7 @@ class MainWindow(QMainWindow):
         self.connections = Connections(self, bridge, wanted_vm)
         self.clone_wishes = CloneWishes(self)
         self.compare_wishes = CompareWishes(self, bridge, history)
+        self.storage_wishes = StorageWishes(self, bridge, history)
         self.clone_wishes.dragging.comparing.connect(self.compare_wishes.open)
         self._thumbnails = ThumbnailLoader(bridge, self.pane.model, self)
         self.lineage = LineageLoader(self._works_on, self)
@@ -155,8 +157,9 @@ class MainWindow(QMainWindow):
             "collapse": lambda: pane.collapse_current(True),
             "expand": lambda: pane.collapse_current(False),
             "overview": lambda: pane.graph.show_overview(self.actions_["overview"].isChecked()),
-            "graph": lambda: self._choose_view(outline=False),
-            "outline": lambda: self._choose_view(outline=True),
+            "graph": lambda: self._choose_view("graph"),
+            "outline": lambda: self._choose_view("outline"),
+            "storage": lambda: self._choose_view("storage"),
             "add_connection": self.connections.ask,
             "remove_connection": self.connections.remove,
             "reconnect": self.connections.reconnect,
@@ -175,7 +178,7 @@ class MainWindow(QMainWindow):
         self._set_grace(settings.flag("grace", default=True))
         actions["activity"].setChecked(settings.flag("activity", default=True))
         self.jobs_panel.set_folded(not actions["activity"].isChecked())
-        self._choose_view(outline=settings.view == "outline")
+        self._choose_view(settings.view)
 
     # what is shown
 
@@ -249,7 +252,7 @@ class MainWindow(QMainWindow):
         pane = self.pane
         relative = pane.relative_selected() is not None
         selected, here = pane.selected(), pane.here_selected()
-        return Situation(host, vm, pane.model.tree, selected, here, busy, relative, outline=pane.outline_shown)
+        return Situation(host, vm, pane.model.tree, selected, here, busy, relative, graph=pane.graph_shown)
 
     def update_actions(self) -> None:
         """Enable what is possible now."""
@@ -281,6 +284,7 @@ class MainWindow(QMainWindow):
             self.details.show_current(known.vm, known.machine, known.tree, known.changed)
         else:
             self.details.show_nothing()
+        self.storage_wishes.update()
         self.update_actions()
 
     def _on_node_menu(self, point: QPoint) -> None:
@@ -339,11 +343,15 @@ class MainWindow(QMainWindow):
         self.details.setVisible(shown)
         self.actions_["details"].setChecked(shown)
 
-    def _choose_view(self, *, outline: bool) -> None:
-        self.pane.choose_view(outline=outline)
-        self.actions_["graph"].setChecked(not outline)
-        self.actions_["outline"].setChecked(outline)
-        self.settings.view = "outline" if outline else "graph"
+    def _choose_view(self, name: str) -> None:
+        if name == "storage":
+            self.pane.choose_storage()
+        else:
+            self.pane.choose_view(outline=name == "outline")
+        for each in SEGMENTS:
+            self.actions_[each].setChecked(each == name)
+        self.settings.view = name
+        self.storage_wishes.update()
         self.update_actions()
 
     def _refresh(self) -> None:
@@ -354,6 +362,7 @@ class MainWindow(QMainWindow):
                 host.open()
         self.watcher.look(full=True)
         self.lineage.read(self.watcher.host, afresh=True)
+        self.storage_wishes.look_again()
 
     def _find(self) -> None:
         self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -426,6 +435,7 @@ class MainWindow(QMainWindow):
                 if job.reverted and self.settings.kept_safety:
                     self.flows.prune(host, job.vm_uuid, self.settings.kept_safety, by_itself=True)
         self.watcher.look(full=True)
+        self.storage_wishes.look_again()
         self.update_actions()
 
     def _on_job_asked(self, job: Job, what: str) -> None:
@@ -468,6 +478,7 @@ class MainWindow(QMainWindow):
         for name in ("overview", "details", "activity"):
             settings.set_flag(name, actions[name].isChecked())
         self.compare_wishes.close()
+        self.storage_wishes.close()
         self._bridge.close()
         for host in self.vms_model.hosts:
             host.close()
