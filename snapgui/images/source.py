@@ -8,7 +8,7 @@ from typing import Protocol, Self
 
 HEAD_BYTES = 4096
 """Holds the header of most qcow2 images and the path of their base."""
-TOGETHER_BYTES = 2**21
+TOGETHER_BYTES = 2**20
 """No more of neighbours are read at once. Gaps do not pay: through a volume, 64 KiB take a third of a question."""
 
 
