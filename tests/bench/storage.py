@@ -47,24 +47,24 @@ from tests.stacks.stacks import installed
 
 SNAPSHOTS, IMAGES, USED_GIB = 100, 60, 300
 AIM_S, PATIENCE_S, SETTLED_S = 3.0, 120.0, 0.5
-
 SNAPGUI = str(Path(sys.executable).with_name("snapgui"))
-RESIDENT = """
+SPENT = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(spent.ru_utime + spent.ru_stime, spent.ru_maxrss)
 """
-COLUMNS = ("image", "what", "time", "aim", "memory at most")
+COLUMNS = ("image", "what", "time", "aim", "of a processor", "memory at most")
 NOTE = (
     f"Disks of {CAPACITY_GIB} GiB, clusters of 64 KiB; the VM is off. “Scattered”: {USED_GIB} GiB are in use, and"
     f" {SNAPSHOTS} internal snapshots were taken, between which {NEAR} clusters in {BUSY} places were written, and"
     f" every tenth time {FAR:,} more all over the disk. “Worst”: every cluster is in use, and every second-level table"
-    f" was written anew for each of {SNAPSHOTS} snapshots: {SNAPSHOTS * TABLES * CLUSTER / GIB:.1f} GiB of tables. “Chain”:"
-    f" {IMAGES} external images instead, with the writes of “scattered”. “First” is with nothing of the images in the"
-    " system's cache. `qemu-img map` tells which image answers where, as the map does, `qemu-img check` counts"
+    f" was written anew for each of {SNAPSHOTS} snapshots: {SNAPSHOTS * TABLES * CLUSTER / GIB:.1f} GiB of tables."
+    f" “Chain”: {IMAGES} external images instead, with the writes of “scattered”. “First” is with nothing of the images"
+    " in the system's cache. `qemu-img map` tells which image answers where, as the map does, `qemu-img check` counts"
     " references; neither says what a snapshot costs. The gap is the longest between two ticks of 10 ms in the window's"
     " thread while it opens its storage view and reads again, with that of a process that does nothing but tick in"
-    " brackets."
+    " brackets. “Of a processor” is the CPU time of one run, which other programs lengthen less."
 )
 
 
@@ -134,20 +134,22 @@ def _processes(case: Case, machine: Machine, image: Path) -> Iterator[Row]:
         first.append(timed(lambda: ran(*ours)))
     times = in_turn(case.turns, *(partial(_once, command) for command in (ours, map_, info)))
     for what, each in (("`snapgui storage`, first", Times(tuple(first))), ("`snapgui storage`", times[0])):
-        yield (what, str(each), f"{AIM_S:.0f} s: {verdict(each.median, AIM_S)}", _memory(ours))
+        yield (what, str(each), f"{AIM_S:.0f} s: {verdict(each.median, AIM_S)}", *_spent(ours))
     for command, each in ((map_, times[1]), (info, times[2])):
-        yield (f"`qemu-img {command[1]}`", str(each), "", _memory(command))
+        yield (f"`qemu-img {command[1]}`", str(each), "", *_spent(command))
     if case.checked:
-        yield ("`qemu-img check`, once", milliseconds(timed(lambda: ran(*check))), "", _memory(check))
+        yield ("`qemu-img check`, once", milliseconds(timed(lambda: ran(*check))), "", *_spent(check))
 
 
 def _once(command: tuple[str, ...], _turn: int) -> None:
     ran(*command)
 
 
-def _memory(command: tuple[str, ...]) -> str:
-    """Return the most memory that a program has: as a child of a small one, for at first it has that of its parent."""
-    return f"{int(ran(sys.executable, '-c', RESIDENT, *command)) / 1024:.0f} MiB"
+def _spent(command: tuple[str, ...]) -> Iterator[str]:
+    """Yield the time of processors, and the most memory of a program: run by a small one, whose memory it inherits."""
+    seconds, kib = ran(sys.executable, "-c", SPENT, *command).split()
+    yield milliseconds(float(seconds))
+    yield f"{int(kib) / 1024:.0f} MiB"
 
 
 def _in_process(case: Case, machine: Machine, image: Path, scratch: Path) -> Iterator[Row]:
@@ -170,7 +172,7 @@ def _in_process(case: Case, machine: Machine, image: Path, scratch: Path) -> Ite
         )
     history.close()
     names = ("facts and lineage", "`read_storage`", "of this the map", "of this what snapshots cost")
-    yield from ((f"in process: {name}", str(each), "", "") for name, each in zip(names, times, strict=True))
+    yield from ((f"in process: {name}", str(each), "", "", "") for name, each in zip(names, times, strict=True))
 
 
 def _window(case: Case, application: QApplication, machine: Machine) -> Row:
@@ -189,7 +191,7 @@ def _window(case: Case, application: QApplication, machine: Machine) -> Row:
     beat.end()
     window.close()
     window.deleteLater()
-    return ("longest gap of the window's beat", f"{gap} ({bare})", f"{milliseconds(LONGEST_S)}: {met}", "")
+    return ("longest gap of the window's beat", f"{gap} ({bare})", f"{milliseconds(LONGEST_S)}: {met}", "", "")
 
 
 def _look(application: QApplication, window: MainWindow) -> None:
