@@ -29,7 +29,8 @@ from snapgui.operations.history import History
 from snapgui.operations.image_access import layers_of
 from snapgui.operations.snapshot_costs import Counted, snapshot_costs
 from snapgui.operations.standing_still import standing_still
-from snapgui.operations.stored import PoolShare, Storage, StoredDisk, StoredImage
+from snapgui.operations.stored import Storage, StoredDisk, StoredImage
+from snapgui.operations.vm_costs import shares
 
 Cancel = threading.Event | None
 
@@ -65,7 +66,8 @@ def read_storage(
             costs = snapshot_costs(connection, facts, counted, cancel)
         except WriteCancelled as error:
             raise Cancelled(QT_TRANSLATE_NOOP("errors", "Cancelled.")) from error
-    return Storage(disks, costs, tuple(_pools(connection, facts, disks, counted)), snapshot, seconds)
+    pools = shares(connection, facts, counted, (image for disk in disks for image in disk.chain))
+    return Storage(disks, costs, pools, snapshot, seconds)
 
 
 def _stands(facts: Facts) -> bool:
@@ -191,27 +193,3 @@ def _unreadable(error: Exception) -> Text:
     text = QT_TRANSLATE_NOOP("storage", "The images could not be read: {reason}.")
     reason = error.text if isinstance(error, SnapguiError) else str(error)
     return text.format(reason=str(reason).rstrip("."))
-
-
-def _pools(
-    connection: Connection, facts: Facts, disks: tuple[StoredDisk, ...], counted: Counted
-) -> Iterator[PoolShare]:
-    """Each file is counted once; what snapshots take inside an image is counted where that image lies."""
-    files: dict[str, tuple[str, int]] = {}
-    for disk in disks:
-        for image in disk.chain:
-            files[image.path] = image.pool, image.allocated_bytes or 0
-    overlays = {disk.overlay for snapshot in facts.tree for disk in snapshot.disks if disk.overlay}
-    memories = {snapshot.memory_file for snapshot in facts.tree if snapshot.memory_file}
-    for path, size in (*facts.allocated, *facts.sizes):
-        files.setdefault(path, (volumes.pool_of(connection, path), size))
-    shares: dict[str, list[int]] = {}
-    for path, (pool, size) in files.items():
-        share = shares.setdefault(pool, [0, 0])
-        share[0] += size
-        share[1] += size if path in overlays | memories else 0
-    for path, own in counted.inside.items():
-        pool = files.get(path, ("", 0))[0]
-        shares.setdefault(pool, [0, 0])[1] += own
-    for pool, (allocated, snapshots) in sorted(shares.items()):
-        yield PoolShare(pool, allocated, snapshots)

@@ -126,12 +126,16 @@ def elided_middle(text: str, label: QWidget, width: int) -> str:
 
 
 def breakable(text: str) -> str:
-    """Return text in which a long word may break after slashes, dots and dashes, and at worst every 24 letters."""
+    """Return text in which a long word may break after slashes, dots and dashes, and at worst every 24 letters.
+
+    The dot within a number is none of these.
+    """
     pieces, run = [], 0
-    for char in text:
+    for place, char in enumerate(text):
         pieces.append(char)
         run = 0 if char.isspace() else run + 1
-        if char in "/._-" or run >= 24:  # noqa: PLR2004 - narrower than a panel or card at its narrowest
+        breaks = char in "/_-" or (char == "." and not text[max(0, place - 1) : place + 2].replace(".", "").isdigit())
+        if breaks or run >= 24:  # noqa: PLR2004 - narrower than a panel or card at its narrowest
             pieces.append("\u200b")
             run = 0
     return "".join(pieces)
