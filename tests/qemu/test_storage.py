@@ -205,3 +205,15 @@ def test_what_is_said_of_a_running_vm_is_never_too_much(guest: Machine, tmp_path
         assert truth.own is not None
         assert said.own <= truth.own
         ok(guest.uri, "revert", guest.name, "a", "--no-safety")
+
+
+def test_all_vms(access: Access, idle_guest: Machine) -> None:
+    """Sums of every VM and every pool; who may see which files makes no difference."""
+    with pool(idle_guest) as name:
+        ok(idle_guest.uri, "take", idle_guest.name, "a", *EXTERNAL)
+        found = result(access, "storage")
+        (mine,) = [vm for vm in found["vms"] if vm["name"] == idle_guest.name]
+        assert [share["pool"] for share in mine["pools"]] == [name]
+        assert mine["pools"][0]["allocated_bytes"] == on_disk(idle_guest)
+        assert mine["snapshots_bytes"] == overlay(idle_guest, "a").stat().st_blocks * 512
+        assert name in [share["pool"] for share in found["pools"]]
