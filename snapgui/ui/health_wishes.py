@@ -54,6 +54,7 @@ class HealthWishes(QObject):
         dialog.look_wanted.connect(lambda: self._look(dialog, host, vm_uuid))
         dialog.mend_wanted.connect(lambda ailment, way: self._mend(dialog, host, ailment, way))
         dialog.show()
+        dialog.activateWindow()
         self._look(dialog, host, vm_uuid)
 
     def _look(self, dialog: HealthDialog, host: Host, vm_uuid: str | None) -> None:
