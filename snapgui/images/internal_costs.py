@@ -13,12 +13,13 @@ import numpy as np
 from snapgui.images.clusters import EXTENDED_L2
 from snapgui.images.qcow2 import OFFSET_MASK, ImageError, ImageSnapshot, Qcow2Head, read_bytes, read_l1
 from snapgui.images.refcounts import Numbers, Refcounts
-from snapgui.images.source import ByteSource
+from snapgui.images.source import ByteSource, together
 from snapgui.images.writer import WriteCancelled
 
 _COMPRESSED = np.uint64(1 << 62)
 _DESCRIPTOR = (1 << 62) - 1
 _MASK = np.uint64(OFFSET_MASK)
+_NONE = np.zeros(0, np.uint64)
 _SECTOR = 512
 
 
@@ -65,38 +66,47 @@ class _Tables:
         if len(tables) != np.count_nonzero(l1):
             raise ImageError("the image is damaged: two places of its disk have the same table")
         alone = self._counts.at(tables) == 1
+        unread = np.array([offset not in self._used for offset in tables.tolist()], np.bool_)
         own = -(-entry.l1_entries * 8 // cluster) + int(np.count_nonzero(alone))
-        own += self._own_clusters(tables[alone])
-        every = -(-entry.l1_entries * 8 // cluster) + len(tables) + sum(self._clusters(t) for t in tables.tolist())
+        own += self._own_clusters(tables[alone | unread], frozenset(tables[alone].tolist()))
+        every = -(-entry.l1_entries * 8 // cluster) + len(tables) + sum(self._used[t] for t in tables.tolist())
         return InternalCost(own * cluster, max(0, every - own) * cluster, entry.memory_bytes)
 
-    def _own_clusters(self, tables: Numbers) -> int:
-        """Compressed clusters lie together in one of the file, which counts each of them: all have to be its own."""
+    def _own_clusters(self, tables: Numbers, alone: Collection[int]) -> int:
+        """Read tables; return how many clusters only those that are ``alone`` refer to.
+
+        Compressed clusters lie together in one of the file, which counts each of them: all have to be its own.
+        """
         single, packed = 0, [np.zeros(0, np.uint64)]
-        for offset in tables.tolist():
-            plain, compressed = self._entries(offset)
-            single += int(np.count_nonzero(self._counts.at(plain) == 1))
-            packed.append(self._spans(compressed))
+        for offset, raw in self._read(tables.tolist()):
+            plain, compressed = self._entries(raw)
+            spans = self._spans(compressed)
+            self._used[offset] = len(plain) + (len(np.unique(spans)) if len(spans) else 0)
+            if offset in alone:
+                single += int(np.count_nonzero(self._counts.at(plain) == 1))
+                packed.append(spans)
         clusters, references = np.unique(np.concatenate(packed), return_counts=True)
         return single + int(np.count_nonzero(self._counts.of(clusters) == references.astype(np.uint64)))
 
-    def _clusters(self, offset: int) -> int:
-        """Return how many clusters of the file a table refers to."""
-        if offset not in self._used:
-            plain, compressed = self._entries(offset)
-            self._used[offset] = len(plain) + len(np.unique(self._spans(compressed)))
-        return self._used[offset]
-
-    def _entries(self, offset: int) -> tuple[Numbers, Numbers]:
-        """Return the places of plain clusters, and the descriptors of compressed ones."""
+    def _read(self, offsets: list[int]) -> Iterator[tuple[int, memoryview]]:
+        """Yield tables with their places, which are in order."""
         cluster = self._head.cluster_bytes
-        words = np.frombuffer(read_bytes(self._source, offset, cluster, most=cluster), ">u8")
+        for near in together(offsets, cluster):
+            first, length = near[0], near[-1] + cluster - near[0]
+            raw = memoryview(read_bytes(self._source, first, length, most=length))
+            yield from ((offset, raw[offset - first : offset - first + cluster]) for offset in near)
+
+    def _entries(self, raw: memoryview) -> tuple[Numbers, Numbers]:
+        """Return the places of plain clusters, and the descriptors of compressed ones."""
+        words = np.frombuffer(raw, ">u8")
         if self._head.features & EXTENDED_L2:
             words = words[::2]
-        words = words[words != 0].astype(np.uint64)
+        words = words.astype(np.uint64)
+        places = words & _MASK
+        if not int(np.bitwise_or.reduce(words)) & _COMPRESSED:  # most tables
+            return places[places != 0], _NONE
         compressed = (words & _COMPRESSED) != 0
-        plain = words[~compressed] & _MASK
-        return plain[plain != 0], words[compressed] & np.uint64(_DESCRIPTOR)
+        return places[~compressed & (places != 0)], words[compressed] & np.uint64(_DESCRIPTOR)
 
     def _spans(self, descriptors: Numbers) -> Numbers:
         """Return the numbers of the file's clusters in which compressed ones lie: one or two each."""

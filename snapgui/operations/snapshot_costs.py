@@ -94,15 +94,18 @@ class _Reading:
         cost = None if known is None else known.get(snapshot.name)
         if cost is None:
             return _Part(None, None)
-        self.counted.inside[held.source] = self.counted.inside.get(held.source, 0) + cost.own
-        return _Part(cost.own, cost.shared, cost.memory, cost.own, self._is_moving(held.source))
+        moving = self._is_moving(held.source)
+        own = max(cost.own, cost.memory) if moving else cost.own  # QEMU is late to write that only it has its memory
+        self.counted.inside[held.source] = self.counted.inside.get(held.source, 0) + own
+        return _Part(own, max(0, cost.shared - (own - cost.own)), cost.memory, own, moving)
 
     def _external(self, held: SnapshotDisk) -> _Part:
         own = self._size(held.overlay) if held.overlay else None
         sizes = dict(self.facts.allocated)
         shared = _sum(sizes.get(path) for path in dict(self.facts.chains).get(held.source, (held.source,)))
         comes_down = None if own is None else self._comes_down(held)
-        return _Part(own, shared, 0, None if own is None or comes_down is None else max(0, own - comes_down))
+        freed = None if own is None or comes_down is None else max(0, own - comes_down)
+        return _Part(own, shared, 0, freed, self._is_moving(held.overlay))
 
     def _comes_down(self, held: SnapshotDisk) -> int | None:
         """Return how much the base grows; nothing where the overlay is not part of the current state any more."""
