@@ -30,8 +30,8 @@ def examine_host(
 ) -> tuple[Ailment, ...]:
     """Return what is wrong on a hypervisor, or with one VM of it, worst first.
 
-    All VMs are read in any case, and one that cannot be is told of: any of them may use a file. ``held`` is the UUID of a VM that the caller is changing;
-    ``history`` knows what other jobs are making just now.
+    All VMs are read in any case, and one that cannot be is told of: any of them may use a file. ``held`` is the UUID of
+    a VM that the caller is changing; ``history`` knows what other jobs are making just now.
     """
     if connection.uri.startswith("test:"):  # its VMs have no images, and their paths mean nothing
         return ()
