@@ -4,6 +4,7 @@ To boot costs seconds in software emulation, to load the guest's RAM a fraction 
 configuration and every byte in its directory are, apart from its name, its UUID and its directory.
 """
 
+import os
 import re
 import shutil
 import struct
@@ -15,7 +16,7 @@ from pathlib import Path
 import libvirt
 
 from snapgui.demo.guest import GuestChannel
-from tests.stacks.privileges import own
+from tests.stacks.privileges import as_root
 
 BOOT_TIMEOUT_S = 120.0
 LARGEST = 2**24
@@ -27,9 +28,13 @@ DESCRIBED_AT = 92
 
 @dataclass
 class BootedGuests:
-    """The guests that have booted on one daemon, by what they booted from; `directory` is where they are kept."""
+    """The guests that have booted on one daemon, by what they booted from.
+
+    Attributes: `directory`, where they are kept; `saved`, where the daemon looks for what a VM goes on from.
+    """
 
     directory: Path
+    saved: Path
     _met: set[str] = field(default_factory=set)
 
     def start(self, domain: libvirt.virDomain, directory: Path, channel: GuestChannel) -> None:
@@ -37,17 +42,39 @@ class BootedGuests:
         origin = _origin(domain, directory)
         kept = self.directory / (origin or "none")
         if origin and kept.is_dir():
-            _go_on(kept, domain, directory)
+            self._go_on(kept, domain, directory)
             channel.wait_until_up(BOOT_TIMEOUT_S)
             channel.run(f"date -s @{time.time():.0f}")
             return
         domain.create()
         channel.wait_until_up(BOOT_TIMEOUT_S)
         if origin in self._met:  # it is no single one, so others will come
-            _keep(kept, domain, directory)
+            self._keep(kept, domain, directory)
             self.start(domain, directory, channel)
         elif origin:
             self._met.add(origin)
+
+    def _keep(self, kept: Path, domain: libvirt.virDomain, directory: Path) -> None:
+        """Save a guest that has just booted, with its disks; it is off then."""
+        unfinished = kept.with_suffix(".unfinished")
+        (unfinished / "files").mkdir(parents=True)
+        domain.managedSave()
+        ram = unfinished / "ram"
+        as_root("ln", str(self.saved / f"{domain.name()}.save"), str(ram))
+        as_root("chown", f"{os.getuid()}:{os.getgid()}", str(ram))
+        domain.managedSaveRemove()
+        for path in directory.iterdir():
+            if path.is_file():
+                shutil.copyfile(path, unfinished / "files" / path.name)
+        unfinished.rename(kept)
+
+    def _go_on(self, kept: Path, domain: libvirt.virDomain, directory: Path) -> None:
+        """Let a VM go on as the one that was kept; its disks become as they were then."""
+        for path in (kept / "files").iterdir():
+            shutil.copyfile(path, directory / path.name)
+        _describe(kept / "ram", domain, directory)
+        as_root("ln", str(kept / "ram"), str(self.saved / f"{domain.name()}.save"))
+        domain.create()
 
 
 def _origin(domain: libvirt.virDomain, directory: Path) -> str | None:
@@ -67,26 +94,6 @@ def _origin(domain: libvirt.virDomain, directory: Path) -> str | None:
 def _own_parts(domain: libvirt.virDomain, directory: Path) -> list[tuple[str, str]]:
     """Return what is of this VM alone, each with what it is called in general; longer ones first."""
     return [(str(directory), "DIRECTORY"), (domain.UUIDString(), "UUID"), (domain.name(), "NAME")]
-
-
-def _keep(kept: Path, domain: libvirt.virDomain, directory: Path) -> None:
-    """Save a guest that has just booted, with its disks; it is off then."""
-    unfinished = kept.with_suffix(".unfinished")
-    (unfinished / "files").mkdir(parents=True)
-    domain.save(str(unfinished / "ram"))
-    own(unfinished / "ram")
-    for path in directory.iterdir():
-        if path.is_file():
-            shutil.copyfile(path, unfinished / "files" / path.name)
-    unfinished.rename(kept)
-
-
-def _go_on(kept: Path, domain: libvirt.virDomain, directory: Path) -> None:
-    """Let a VM go on as the one that was kept; its disks become as they were then."""
-    for path in (kept / "files").iterdir():
-        shutil.copyfile(path, directory / path.name)
-    _describe(kept / "ram", domain, directory)
-    domain.connect().restore(str(kept / "ram"))
 
 
 def _describe(ram: Path, domain: libvirt.virDomain, directory: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from pathlib import Path
 
 
 def root_command(*command: str) -> list[str]:
@@ -19,8 +18,3 @@ def as_root(*command: str) -> None:
         raise RuntimeError(
             f"{command[0]} failed with status {done.returncode}:\n{done.stdout.decode(errors='replace')}"
         )
-
-
-def own(path: Path) -> None:
-    """Make a file that a daemon made one of whoever runs the tests."""
-    as_root("chown", f"{os.getuid()}:{os.getgid()}", str(path))

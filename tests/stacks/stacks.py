@@ -84,7 +84,7 @@ class Stack:
         self.images = self.directory / "images"
         self.socket = self.directory / "run" / "libvirt-sock"
         self.uri = f"qemu:///system?socket={self.socket}"
-        self.booted = BootedGuests(self.directory / "booted")
+        self.booted = BootedGuests(self.directory / "booted", self.directory / "lib/qemu/save")
         self._port = _free_port()
         self.remote_uri = f"qemu+tcp://127.0.0.1:{self._port}/system"
         self._write_configuration(settings)
