@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 import libvirt
 
@@ -40,19 +41,17 @@ class BootedGuests:
     def start(self, domain: libvirt.virDomain, directory: Path, channel: GuestChannel) -> None:
         """Start a VM that is off, and wait until its guest takes commands; all its files lie in `directory`."""
         origin = _origin(domain, directory)
-        kept = self.directory / (origin or "none")
-        if origin and kept.is_dir():
-            self._go_on(kept, domain, directory)
+        kept = self.directory / origin
+        if not kept.is_dir():
+            domain.create()
             channel.wait_until_up(BOOT_TIMEOUT_S)
-            channel.run(f"date -s @{time.time():.0f}")
-            return
-        domain.create()
+            if origin not in self._met:
+                self._met.add(origin)
+                return
+            self._keep(kept, domain, directory)  # it is no single one, so others will come
+        self._go_on(kept, domain, directory)
         channel.wait_until_up(BOOT_TIMEOUT_S)
-        if origin in self._met:  # it is no single one, so others will come
-            self._keep(kept, domain, directory)
-            self.start(domain, directory, channel)
-        elif origin:
-            self._met.add(origin)
+        channel.run(f"date -s @{time.time():.0f}")
 
     def _keep(self, kept: Path, domain: libvirt.virDomain, directory: Path) -> None:
         """Save a guest that has just booted, with its disks; it is off then."""
@@ -77,13 +76,12 @@ class BootedGuests:
         domain.create()
 
 
-def _origin(domain: libvirt.virDomain, directory: Path) -> str | None:
-    """Return what stands for all that the guest boots from, None if that is too much or of an unusual kind."""
+def _origin(domain: libvirt.virDomain, directory: Path) -> str:
+    """Return what stands for all that the guest boots from; of its own kind if that is too much, or unusual."""
     paths = sorted(path for path in directory.iterdir() if not path.is_socket())
-    if not all(path.is_file() for path in paths) or sum(path.stat().st_size for path in paths) > LARGEST:
-        return None
-    if domain.hasManagedSaveImage():
-        return None
+    unusual = domain.hasManagedSaveImage() or not all(path.is_file() for path in paths)
+    if unusual or sum(path.stat().st_size for path in paths) > LARGEST:
+        return str(uuid4())
     told = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
     for own_part, common in _own_parts(domain, directory):
         told = told.replace(own_part, common)
