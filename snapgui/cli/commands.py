@@ -139,7 +139,12 @@ def revert(options: argparse.Namespace, console: Console) -> int:
 def delete(options: argparse.Namespace, console: Console) -> int:
     """``snapgui delete VM NAME...``."""
     request = deleting.DeleteRequest(tuple(options.names), options.with_children, options.children_only)
-    return _change(options, console, lambda facts: deleting.plan(facts, request), partial(_show_deleted, console))
+
+    def read(connection: Connection, vm_uuid: str) -> Facts:
+        return deleting.read_delete_facts(connection, vm_uuid, request)
+
+    show = partial(_show_deleted, console)
+    return _change(options, console, lambda facts: deleting.plan(facts, request), show, read)
 
 
 def _show_deleted(console: Console, facts: Facts, outcome: Outcome) -> None:
@@ -188,7 +193,7 @@ def clone(options: argparse.Namespace, console: Console) -> int:
             for note in plan.notes[-1:]:
                 console.say(f"snapgui: hint: {note}")
 
-        return _carry_out(options, console, connection, facts, plan, show)
+        return carry_out(options, console, connection, facts, plan, show)
 
 
 def clone_record(connection: Connection, plan: Plan, outcome: Outcome) -> dict[str, object]:
@@ -278,20 +283,21 @@ def _change(
     console: Console,
     make_plan: Callable[[Facts], Plan],
     show: Callable[[Facts, Outcome], None],
+    read: Callable[[Connection, str], Facts] = read_facts,
 ) -> int:
     with open_connection(options) as connection:
-        facts = read_facts(connection, connection.find(options.vm))
+        facts = read(connection, connection.find(options.vm))
         plan = make_plan(facts)
         if getattr(options, "flatten_clones", False) and (clones := clones_to_flatten(connection, plan)):
             if options.dry_run:
                 return DONE if show_plans(connection, plan, clones, console) else FAILED
             flatten_clones(connection, plan, clones, lambda first, of: run_patiently(first, of, connection, console))
-            facts = read_facts(connection, facts.vm.uuid)
+            facts = read(connection, facts.vm.uuid)
             plan = make_plan(facts)
-        return _carry_out(options, console, connection, facts, plan, show)
+        return carry_out(options, console, connection, facts, plan, show)
 
 
-def _carry_out(
+def carry_out(
     options: argparse.Namespace,
     console: Console,
     connection: Connection,
@@ -299,6 +305,7 @@ def _carry_out(
     plan: Plan,
     show: Callable[[Facts, Outcome], None],
 ) -> int:
+    """Print the plan where only that is wanted, else run it and show what came of it; return the exit status."""
     if getattr(options, "dry_run", False):
         console.result(plan_record(plan), plan_text(plan))
         return FAILED if plan.blockers else DONE

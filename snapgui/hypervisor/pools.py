@@ -16,14 +16,12 @@ from lxml import etree
 from snapgui.hypervisor import files
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.faults import translated
-from snapgui.hypervisor.volumes import Volume, in_pool
+from snapgui.hypervisor.volumes import PASSING, Volume, in_pool
 from snapgui.hypervisor.xml import dump, parse
 from snapgui.model.errors import Refused, SnapguiError
 from snapgui.model.text import QT_TRANSLATE_NOOP
 
 PRIVATE = "0600"
-PREFIX = "snapgui-"
-"""Names of the pools that exist only while something is being done."""
 LONGEST_WAIT_S = 20.0
 LOOK_S = 0.1
 _CONFLICT = "conflict"
@@ -71,7 +69,7 @@ class _Loans:
                     self._users[key] = 1
                     return pool, True
             # Another process' pool for a while would be taken away under us.
-            if pool is not None and (not pool.name().startswith(PREFIX) or time.monotonic() > until):
+            if pool is not None and (not pool.name().startswith(PASSING) or time.monotonic() > until):
                 return pool, False
             time.sleep(LOOK_S)
 
@@ -141,6 +139,15 @@ def images_at(connection: Connection, directory: str) -> list[Volume]:
         return in_pool(pool)
 
 
+@contextlib.contextmanager
+def listed_at(connection: Connection, directory: str) -> Iterator[frozenset[str]]:
+    """Lend the paths of the files of a directory; while they are lent, their volumes can be opened."""
+    with pool_at(connection, directory) as pool:
+        with translated():
+            names = pool.listVolumes()
+        yield frozenset(posixpath.join(directory, name) for name in names)
+
+
 def list_pools(connection: Connection) -> tuple[tuple[str, str], ...]:
     """Return (name, directory) of every active pool that is one, without those that exist only for a while."""
     found = []
@@ -148,7 +155,7 @@ def list_pools(connection: Connection) -> tuple[tuple[str, str], ...]:
         for pool in connection.libvirt.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
             with contextlib.suppress(libvirt.libvirtError):
                 path = parse(pool.XMLDesc(0)).findtext("target/path") or ""
-                if path and not pool.name().startswith(PREFIX):
+                if path and not pool.name().startswith(PASSING):
                     found.append((pool.name(), path))
     return tuple(found)
 

@@ -13,6 +13,8 @@ from snapgui.hypervisor.xml import attribute, parse
 
 _PIECE = 2**18
 """Bytes that go into one message; libvirt's largest is 4 MiB, and for older ones 256 KiB."""
+PASSING = "snapgui-"
+"""With this begin the names of pools that this program makes for a moment."""
 _DIRECTORIES = (
     libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
     | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_DIR
@@ -74,7 +76,7 @@ class VolumeSink:
             if self._stream is None:
                 self._stream = self._connection.libvirt.newStream(0)
                 self._volume.upload(self._stream, self._place, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
-            _send(self._stream, content)
+            send_all(self._stream, content)
         self._place += len(content)
 
     def skip(self, length: int) -> None:
@@ -93,7 +95,7 @@ class VolumeSink:
             if first:
                 stream = self._connection.libvirt.newStream(0)
                 self._volume.upload(stream, 0, len(first), 0)
-                _send(stream, first)
+                send_all(stream, first)
                 stream.finish()
 
     def abort(self) -> None:
@@ -104,7 +106,8 @@ class VolumeSink:
                 stream.abort()
 
 
-def _send(stream: Any, content: bytes) -> None:
+def send_all(stream: Any, content: bytes) -> None:
+    """Put bytes into a stream that was opened for that; raises OSError, or libvirt's own error."""
     view = memoryview(content)
     while view:
         sent = stream.send(bytes(view[:_PIECE]))
@@ -207,6 +210,14 @@ def _volume(pool: str, root: etree._Element) -> Volume:
         base_format=attribute(root, "backingStore/format", "type"),
         changed=root.findtext("target/timestamps/mtime") or "",
     )
+
+
+def pool_of(connection: Connection, path: str) -> str:
+    """Return the name of the pool in which a file lies, or an empty text where it is in none."""
+    with contextlib.suppress(libvirt.libvirtError):
+        name: str = connection.libvirt.storageVolLookupByPath(path).storagePoolLookupByVolume().name()
+        return "" if name.startswith(PASSING) else name
+    return ""
 
 
 def path_of(connection: Connection, pool: str, name: str) -> str:

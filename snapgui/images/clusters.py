@@ -80,7 +80,7 @@ class Clusters:
     """One state of a qcow2 image. Raises ImageError for what cannot be read, at once or when it is come across."""
 
     def __init__(self, source: ByteSource, snapshot: str = "", identity: str = "") -> None:
-        self._source = source
+        self.source = source
         self._kept: dict[int, bytes] = {}
         self.identity = identity
         self.head = read_head(source)
@@ -107,14 +107,14 @@ class Clusters:
 
     def unchanged(self) -> bool:
         """Whether the state is still where it was when it was opened: a snapshot may be deleted meanwhile."""
-        now = read_head(self._source)
+        now = read_head(self.source)
         if self.name:
             return now.snapshot(self.name) == self.entry
         return _table_of(now, None) == _table_of(self.head, None)
 
     def again(self) -> "Clusters":
         """Return the same state as it is on the disk now."""
-        return Clusters(self._source, self.name, self.identity)
+        return Clusters(self.source, self.name, self.identity)
 
     def keep(self, numbers: Sequence[int], most: int) -> None:
         """Read these second-level tables now, and not again; raise ImageError for more than ``most`` bytes of them."""
@@ -140,7 +140,7 @@ class Clusters:
         return self._extended_table(start, words) if self._extended else self._plain_table(start, words)
 
     def _raw_table(self, offset: int) -> bytes:
-        return read_bytes(self._source, offset, self.head.cluster_bytes, most=self.head.cluster_bytes)
+        return read_bytes(self.source, offset, self.head.cluster_bytes, most=self.head.cluster_bytes)
 
     def runs(self, start: int, end: int) -> Iterator[Run]:
         """Yield what lies between two bytes of the disk, in order and without gaps."""
@@ -158,18 +158,20 @@ class Clusters:
     def content(self, run: Run) -> bytes:
         """Return the bytes of a run that holds data. What QEMU has not written of the file's last cluster is zeros."""
         if run.holds is Holds.DATA:
-            if run.place >= self._source.size:
+            if run.place >= self.source.size:
                 raise ImageError("the image is truncated or damaged")
-            return self._source.read(run.place, run.length).ljust(run.length, b"\0")
+            return self.source.read(run.place, run.length).ljust(run.length, b"\0")
         within = run.start - run.begin
         return self._decompressed(run.place)[within : within + run.length]
 
     def _plain_table(self, start: int, words: "np.ndarray[tuple[int], np.dtype[np.uint64]]") -> Table:
         places = words & _MASK
-        holds = np.where(places != 0, Holds.DATA, Holds.NOTHING).astype(np.uint8)
-        if self.head.version > 2:  # noqa: PLR2004 - in version 2 the bit is reserved
+        holds = (places != 0) * np.uint8(Holds.DATA)
+        marks = int(np.bitwise_or.reduce(words)) if len(words) else 0  # most tables have none
+        if marks & _ZERO and self.head.version > 2:  # noqa: PLR2004 - in version 2 the bit is reserved
             holds[(words & _ZERO) != 0] = Holds.ZEROS
-        _mark_compressed(holds, places, words)
+        if marks & _COMPRESSED:
+            _mark_compressed(holds, places, words)
         return Table(start, self.granularity, holds, places)
 
     def _extended_table(self, start: int, words: "np.ndarray[tuple[int], np.dtype[np.uint64]]") -> Table:
@@ -188,10 +190,10 @@ class Clusters:
     def _decompressed(self, descriptor: int) -> bytes:
         bits = 62 - (self.head.cluster_bytes.bit_length() - 1 - 8)
         offset, sectors = descriptor & ((1 << bits) - 1), descriptor >> bits
-        length = min((sectors + 1) * _SECTOR - offset % _SECTOR, self._source.size - offset)
+        length = min((sectors + 1) * _SECTOR - offset % _SECTOR, self.source.size - offset)
         if length <= 0:
             raise ImageError("the image is truncated or damaged")
-        raw = read_bytes(self._source, offset, length, most=2 * self.head.cluster_bytes + _SECTOR)
+        raw = read_bytes(self.source, offset, length, most=2 * self.head.cluster_bytes + _SECTOR)
         try:
             found = _expand(raw, self.head.compression, self.head.cluster_bytes)
         except (zlib.error, zstandard.ZstdError) as error:

@@ -11,16 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snapgui.images.blocks import WINDOW, Places, blocks, granularity
 from snapgui.images.clusters import Clusters, Holds
 from snapgui.images.filesystems.section import Readable
-from snapgui.images.layers import Layer, Layers
+from snapgui.images.layers import Layers
 from snapgui.images.writer import WriteCancelled
 
-LARGEST_STEP = 2**16
-"""Bytes; images without tables are looked at in blocks of this size."""
 SECTOR = 512
-WINDOW = 2**16
-"""Blocks that are looked at together: bounds the memory that is needed."""
 MOST_EXTENTS = 2**20
 """More are merged over the gaps between them: the result stays an upper bound."""
 MOST_EXACT = 2**22
@@ -31,7 +28,6 @@ Extents = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 """(start, length) per row, in bytes of the disk; sorted, merged, without overlaps."""
 Blocks = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Owners = np.ndarray[tuple[int], np.dtype[np.int64]]
-Places = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +97,6 @@ def _sectors_that_differ(before: Readable, after: Readable, offset: int, size: i
     return differs
 
 
-def granularity(*views: Layers) -> int:
-    """Return the size of the blocks in which disks are compared, in bytes: the smallest cluster of any layer."""
-    tabled = [layer.granularity for view in views for layer in view.layers if isinstance(layer, Clusters)]
-    return min([LARGEST_STEP, *tabled])
-
-
 def windows(before: Layers, after: Layers, *, skip_equal: bool) -> Iterator[Window]:
     """Yield both disks in stretches; with ``skip_equal`` those are left out, unread, whose tables are the same."""
     step = granularity(before, after)
@@ -155,7 +145,7 @@ def _resolved(view: Layers, start: int, end: int, step: int, numbers: dict[str, 
         waiting[inside:] = False
         if not waiting.any():
             break
-        holds, found = _blocks(layer, start, start + inside * step, step)
+        holds, found = blocks(layer, start, start + inside * step, step)
         here = waiting[:inside]
         for kind, number in ((Holds.DATA, 0), (Holds.COMPRESSED, 1)):
             mine = here & (holds == kind)
@@ -163,33 +153,6 @@ def _resolved(view: Layers, start: int, end: int, step: int, numbers: dict[str, 
             places[:inside][mine] = found[mine]
         waiting[:inside] = here & (holds == Holds.NOTHING)
     return owners, places
-
-
-def _blocks(
-    layer: Layer, start: int, end: int, step: int
-) -> tuple["np.ndarray[tuple[int], np.dtype[np.uint8]]", Places]:
-    count = (end - start) // step
-    holds, places = np.zeros(count, np.uint8), np.zeros(count, np.uint64)
-    if not isinstance(layer, Clusters):
-        holds[:] = Holds.DATA
-        places[:] = start + step * np.arange(count, dtype=np.uint64)
-        return holds, places
-    for number in range(start // layer.table_bytes, -(-end // layer.table_bytes)):
-        table = layer.table(number)
-        if table is None:
-            continue
-        first, last = max(start, table.start), min(end, table.start + layer.table_bytes)
-        per = table.granularity // step
-        low, high = (first - table.start) // table.granularity, -(-(last - table.start) // table.granularity)
-        kinds = np.repeat(table.holds[low:high], per)
-        where = np.repeat(table.places[low:high], per)
-        data = kinds == Holds.DATA
-        where[data] += (np.uint64(step) * (np.arange(len(kinds), dtype=np.uint64) % np.uint64(per)))[data]
-        skip = (first - table.start - low * table.granularity) // step
-        wanted = slice((first - start) // step, (first - start) // step + -(-(last - first) // step))
-        holds[wanted] = kinds[skip : skip + wanted.stop - wanted.start]
-        places[wanted] = where[skip : skip + wanted.stop - wanted.start]
-    return holds, places
 
 
 class _Found:

@@ -9,7 +9,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from snapgui.images.difference import Difference, Extents, Window, granularity, windows
+from snapgui.images.blocks import granularity
+from snapgui.images.difference import Difference, Extents, Window, windows
 from snapgui.images.layers import Layers
 from snapgui.images.writer import WriteCancelled
 

@@ -35,7 +35,7 @@ class RawLayer:
     """An image without a format: every byte of the file is one of the disk."""
 
     def __init__(self, source: ByteSource, identity: str = "") -> None:
-        self._source = source
+        self.source = source
         self.identity = identity
         self.virtual_bytes = source.size
 
@@ -47,14 +47,14 @@ class RawLayer:
 
     def content(self, run: Run) -> bytes:
         """Return the bytes of a run."""
-        found = self._source.read(run.place, run.length)
+        found = self.source.read(run.place, run.length)
         if len(found) != run.length:
             raise ImageError("the image became shorter while it was read")
         return found
 
     def unchanged(self) -> bool:
         """Whether the file still has the size that it had."""
-        return self._source.size == self.virtual_bytes
+        return self.source.size == self.virtual_bytes
 
 
 def layer(source: ByteSource, image_format: str, snapshot: str = "", identity: str = "") -> Clusters | RawLayer:

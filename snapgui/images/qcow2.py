@@ -25,6 +25,7 @@ _MEMORY_BYTES = struct.Struct(">Q")
 _CLUSTER_BITS = range(9, 22)
 _HEADER_BYTES_2 = 72
 _LENGTH_AT, _LENGTH = 100, struct.Struct(">I")
+_REFCOUNT_ORDER_AT, LARGEST_REFCOUNT_ORDER = 96, 6
 _FEATURES_AT, _FEATURES = 72, struct.Struct(">Q")
 _COMPRESSION_AT, _COMPRESSIONS = 104, ("zlib", "zstd")
 _EXTENSION = struct.Struct(">II")
@@ -56,7 +57,8 @@ class Qcow2Head:
     """What the header says. Sizes and offsets are bytes. ``features`` are the incompatible ones, as a bit mask.
 
     ``backing_at`` is where the name of the base stands, 0 for none; ``compression`` is ``zlib`` or
-    ``zstd``, empty where it is not known here.
+    ``zstd``, empty where it is not known here. ``refcounts_at`` and ``refcounts_clusters`` say where the table of
+    reference counts lies, ``refcount_bits`` how wide one is.
     """
 
     version: int
@@ -71,6 +73,9 @@ class Qcow2Head:
     features: int = 0
     compression: str = "zlib"
     backing_at: int = 0
+    refcounts_at: int = 0
+    refcounts_clusters: int = 0
+    refcount_bits: int = 16
 
     def snapshot(self, name: str) -> ImageSnapshot | None:
         """Return the internal snapshot of that name."""
@@ -82,14 +87,14 @@ def read_head(source: ByteSource) -> Qcow2Head:
     raw = source.read(0, _HEADER.size)
     if len(raw) < _HEADER.size or not raw.startswith(MAGIC):
         raise ImageError("not a qcow2 image")
-    (_, version, backing_at, backing_bytes, bits, virtual, crypt, entries, l1_at, _, _, count, table_at) = (
-        _HEADER.unpack(raw)
-    )
+    fields = _HEADER.unpack(raw)
+    _, version, backing_at, backing_bytes, bits, virtual, crypt, entries, l1_at = fields[:9]
+    refcounts_at, refcounts, count, table_at = fields[9:]
     if version not in (2, 3) or bits not in _CLUSTER_BITS or count > MOST_SNAPSHOTS:
         raise ImageError("the qcow2 header makes no sense")
     backing = read_bytes(source, backing_at, backing_bytes, most=1023).decode("utf-8", "replace") if backing_at else ""
     snapshots = _snapshots(source, table_at, count, virtual)
-    features, compression = _features(source, version)
+    features, compression, refcount_bits = _features(source, version)
     extensions = _extensions(source, version, end=backing_at or 1 << bits)
     base_format = extensions.get(_BACKING_FORMAT, b"").decode("ascii", "replace")
     return Qcow2Head(
@@ -105,17 +110,23 @@ def read_head(source: ByteSource) -> Qcow2Head:
         features=features,
         compression=compression,
         backing_at=backing_at,
+        refcounts_at=refcounts_at,
+        refcounts_clusters=refcounts,
+        refcount_bits=refcount_bits,
     )
 
 
-def _features(source: ByteSource, version: int) -> tuple[int, str]:
-    """Return the incompatible features and the type of compression; version 2 has neither."""
+def _features(source: ByteSource, version: int) -> tuple[int, str, int]:
+    """Return the incompatible features, the type of compression and the bits of a count; version 2 has one of each."""
     if version == 2:  # noqa: PLR2004 - a version number
-        return 0, "zlib"
+        return 0, "zlib", 16
     (features,) = _FEATURES.unpack(read_bytes(source, _FEATURES_AT, _FEATURES.size, most=_FEATURES.size))
     (length,) = _LENGTH.unpack(read_bytes(source, _LENGTH_AT, _LENGTH.size, most=_LENGTH.size))
+    (order,) = _LENGTH.unpack(read_bytes(source, _REFCOUNT_ORDER_AT, _LENGTH.size, most=_LENGTH.size))
+    if order > LARGEST_REFCOUNT_ORDER:
+        raise ImageError("the qcow2 header makes no sense")
     kind = read_bytes(source, _COMPRESSION_AT, 1, most=1)[0] if length > _COMPRESSION_AT else 0
-    return features, _COMPRESSIONS[kind] if kind < len(_COMPRESSIONS) else ""
+    return features, _COMPRESSIONS[kind] if kind < len(_COMPRESSIONS) else "", 1 << order
 
 
 def _extensions(source: ByteSource, version: int, end: int) -> dict[int, bytes]:

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from snapgui.hypervisor import files, snapshots
+from snapgui.hypervisor.connection import Connection
 from snapgui.model.errors import Refused
 from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.progress import Phase
 from snapgui.model.records import DiskRequest, Kind, Place, Snapshot
+from snapgui.model.storage import SnapshotCost
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations import thumbnails
 from snapgui.operations.dangers import base_findings, delete_findings, own_delete_findings
@@ -15,6 +17,7 @@ from snapgui.operations.doctor import refuse
 from snapgui.operations.facts import Facts, read_facts, snapshot_of
 from snapgui.operations.meter import Meter
 from snapgui.operations.outcome import binary_size
+from snapgui.operations.snapshot_costs import with_costs
 from snapgui.operations.task import Task
 
 
@@ -27,9 +30,15 @@ class DeleteRequest:
     children_only: bool = False
 
 
+def read_delete_facts(connection: Connection, vm_uuid: str, request: DeleteRequest) -> Facts:
+    """Read everything about one VM, and what the snapshots in question cost; raises Gone or Refused."""
+    facts = read_facts(connection, vm_uuid)
+    return with_costs(connection, facts, chosen_by(facts, request))
+
+
 def plan(facts: Facts, request: DeleteRequest) -> Plan:
     """Return one step per snapshot, children before their parents."""
-    chosen = _chosen(facts, request)
+    chosen = chosen_by(facts, request)
     bases = base_findings(facts, (facts.tree[name] for name in chosen))
     each = (
         finding
@@ -50,7 +59,8 @@ def plan(facts: Facts, request: DeleteRequest) -> Plan:
     )
 
 
-def _chosen(facts: Facts, request: DeleteRequest) -> tuple[str, ...]:
+def chosen_by(facts: Facts, request: DeleteRequest) -> tuple[str, ...]:
+    """Return which snapshots a request is about, children before their parents; raises Gone or Refused."""
     for name in request.names:
         snapshot_of(facts, name)
     wanted = {} if request.children_only else dict.fromkeys(request.names)
@@ -90,17 +100,13 @@ def _loss(facts: Facts, name: str) -> Text:
 
 
 def freed_by(facts: Facts, snapshot: Snapshot) -> int | None:
-    """Return how many bytes deleting a snapshot gives back, None where nobody can tell.
+    """Return how many bytes deleting a snapshot gives back, None where nobody can tell."""
+    cost = _cost(facts, snapshot.name)
+    return None if cost is None else cost.freed
 
-    External: its memory file, and its overlay; what the overlay holds goes into the image below, so where the two
-    do not overlap it is less. Internal: the memory inside the image.
-    """
-    if snapshot.kind is Kind.INTERNAL:
-        return dict(facts.inside).get(snapshot.name)
-    sizes = dict(facts.sizes)
-    files = [disk.overlay for disk in snapshot.disks if disk.overlay] + [snapshot.memory_file]
-    known = [sizes[path] for path in files if path in sizes]
-    return sum(known) if known else None
+
+def _cost(facts: Facts, name: str) -> SnapshotCost | None:
+    return next((cost for cost in facts.costs if cost.name == name), None)
 
 
 def _total(facts: Facts, chosen: Iterable[str]) -> int | None:
@@ -109,14 +115,16 @@ def _total(facts: Facts, chosen: Iterable[str]) -> int | None:
 
 
 def _freed(facts: Facts, chosen: tuple[str, ...]) -> tuple[Text, ...]:
+    """Several overlays may hold the same places, and be merged into each other: then nobody can add that up."""
     total = _total(facts, chosen)
     if not total:
         return ()
-    merged = any(facts.tree[name].kind is Kind.INTERNAL or facts.tree.children(name) for name in chosen)
-    current = facts.tree.current in chosen
-    exact = QT_TRANSLATE_NOOP("plan", "This frees {size}.")
-    about = QT_TRANSLATE_NOOP("plan", "This frees about {size}.")
-    return ((about if merged or current else exact).format(size=binary_size(total)),)
+    text = QT_TRANSLATE_NOOP("plan", "This frees {size}.")
+    if any(facts.tree[name].kind is not Kind.INTERNAL for name in chosen) and len(chosen) > 1:
+        text = QT_TRANSLATE_NOOP("plan", "This frees about {size}.")
+    elif len(chosen) > 1 or any(cost.at_least for name in chosen if (cost := _cost(facts, name)) is not None):
+        text = QT_TRANSLATE_NOOP("plan", "This frees at least {size}.")
+    return (text.format(size=binary_size(total)),)
 
 
 def _notes(facts: Facts, chosen: Iterable[str]) -> tuple[Text, ...]:

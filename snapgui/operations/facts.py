@@ -23,6 +23,7 @@ from snapgui.model.records import (
     Vm,
     VmState,
 )
+from snapgui.model.storage import SnapshotCost
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.model.tree import SnapshotTree
 from snapgui.operations.bases import Known, canonical, chain, images_of_others, same_file
@@ -34,14 +35,14 @@ class Facts:
     """The truth about one VM at one moment.
 
     ``changed``: whether the current state differs from its snapshot, None where that cannot be known.
-    ``sizes``: (path, bytes on disk) of the files of external snapshots; ``inside``: (snapshot, bytes of memory) of
-    those inside the image that holds the memory.
+    ``sizes``: (path, bytes on disk) of the files of external snapshots.
     ``memory_format``: of the newest memory file, empty where nobody can tell.
     ``lent``: images that something else reads; ``real``: (path, the same without links) of own files;
     ``chains``: (image, it and its bases) of every disk now and in an external snapshot;
     ``places``: the directories of all these files; ``agent``: whether the guest agent answers;
     ``block_jobs``: disks that are being copied or merged right now.
     ``allocated``: (image, bytes on disk) of all these chains, where that can be known.
+    ``costs``: what snapshots cost, of those where that was asked for.
     ``resident``: bytes of guest RAM in use; ``free``: bytes of room where the RAM would be saved; None for unknown.
     """
 
@@ -57,7 +58,6 @@ class Facts:
     free: int | None = None
     places: tuple[Directory, ...] = ()
     sizes: tuple[tuple[str, int], ...] = ()
-    inside: tuple[tuple[str, int], ...] = ()
     lent: tuple[Lent, ...] = ()
     allocated: tuple[tuple[str, int], ...] = ()
     chains: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -65,6 +65,7 @@ class Facts:
     memory_format: str = ""
     agent: bool = False
     block_jobs: tuple[str, ...] = ()
+    costs: tuple[SnapshotCost, ...] = ()
 
 
 def read_facts(connection: Connection, vm_uuid: str) -> Facts:
@@ -89,7 +90,6 @@ def read_facts(connection: Connection, vm_uuid: str) -> Facts:
         free=space.free_bytes(connection, images[0]) if images else None,
         places=tuple(files.look(connection, place) for place in _directories((*images, *_files_of(tree), *based))),
         sizes=tuple(_sizes(connection, tree)),
-        inside=_inside(connection, machine, tree),
         lent=images_of_others(connection, vm_uuid, (*images, *based, *_files_of(tree), *overlays)),
         allocated=tuple(_allocated(connection, based)),
         real=tuple((path, canonical(connection, path)) for path in dict.fromkeys((*based, *_files_of(tree)))),
@@ -144,22 +144,6 @@ def _allocated(connection: Connection, paths: Iterable[str]) -> Iterator[tuple[s
         size = statistics.allocated(connection, (path,))
         if size is not None:
             yield path, size
-
-
-def _inside(connection: Connection, machine: Machine, tree: SnapshotTree) -> tuple[tuple[str, int], ...]:
-    """Creating a snapshot flushes the image's table of snapshots: it can be read while the VM runs."""
-    first = next((disk for disk in machine.disks if disk.writable and disk.format == "qcow2"), None)
-    if first is None or Kind.INTERNAL not in tree.kinds:
-        return ()
-    image = open_image(connection, first.source)
-    if image is None:
-        return ()
-    try:
-        return tuple((entry.name, entry.memory_bytes) for entry in qcow2.read_head(image).snapshots)
-    except (qcow2.ImageError, OSError):
-        return ()
-    finally:
-        image.close()
 
 
 def _memory_format(connection: Connection, tree: SnapshotTree) -> str:

@@ -29,7 +29,7 @@ class Situation:
     here: bool = False
     busy: Job | None = None
     relative: bool = False
-    outline: bool = False
+    graph: bool = True
 
 
 Reason = Callable[[Situation], str]
@@ -135,7 +135,7 @@ def _needs_safety(situation: Situation) -> str:
 
 
 def _needs_graph(situation: Situation) -> str:
-    return tr("Only the graph can be zoomed.") if situation.outline else ""
+    return "" if situation.graph else tr("Only the graph can be zoomed.")
 
 
 def _needs_host(situation: Situation) -> str:
@@ -259,6 +259,7 @@ def table() -> tuple[ActionSpec, ...]:
         ),
         row("graph", tr("Graph"), "graph", "Ctrl+1", tr("The tree as cards joined by edges"), _always),
         row("outline", tr("Outline"), "outline", "Ctrl+2", tr("The tree as a list with columns"), _always),
+        row("storage", tr("Storage"), "storage", "Ctrl+3", tr("Where the blocks of the disks are"), _always),
         row("activity", tr("Activity"), "activity", "", tr("Show or hide running and finished jobs"), _always),
         row(
             "add_connection",
@@ -289,7 +290,7 @@ def _lets_stand_still(situation: Situation) -> bool:
 
 PRIMARY = "take"
 """The one action whose button is filled with the accent."""
-CHECKABLE = {"clone_at_once", "grace", "overview", "graph", "outline", "details", "activity"}
+CHECKABLE = {"clone_at_once", "grace", "overview", "graph", "outline", "storage", "details", "activity"}
 _VIEW_KEYS = {"collapse", "expand"}
 """Keys that the graph itself listens to: shown in menus, but no shortcuts of the window."""
 

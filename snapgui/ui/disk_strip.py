@@ -1,35 +1,20 @@
-"""A disk as one strip, coloured by what became of its blocks, partitions below. Zoomed and moved like a map."""
+"""A compared disk as one strip, coloured by what became of its blocks, partitions below."""
 
 from collections.abc import Iterable
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import (
-    QAccessible,
-    QAccessibleEvent,
-    QBrush,
-    QHelpEvent,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QWheelEvent,
-)
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QBrush, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QWidget
 
 from snapgui.images.disk_map import Part
 from snapgui.ui.block_words import offset_words, part_words, place_words
 from snapgui.ui.disk_view import ALIKE, DIFFERING, DiskView
+from snapgui.ui.strip import BAR, GAP, Strip
 from snapgui.ui.theme import Role, color
-from snapgui.ui.wording import plain_tip, size_words, tr
+from snapgui.ui.wording import size_words, tr
 
-BAR, GAP = 56, 4
-"""Pixels: height of the strip, distance to what lies below it."""
 SEEN = 0.35
 """However little of a column differs: so much of its height shows it."""
-ZOOM_STEP = 1.5
-PAN_SHARE = 0.02
-"""Of what is shown, per press of an arrow key."""
 NARROWEST_NAME = 32
 _LOOKS = {
     Part.UNCHANGED: (Role.EDGE, Qt.BrushStyle.SolidPattern),
@@ -41,56 +26,8 @@ _LOOKS = {
 """Colours, and for those that are hard to tell apart a pattern."""
 
 
-class DiskStrip(QWidget):
-    """``pointed``: a sentence about the place under the cursor, which the arrow keys move, too."""
-
-    pointed = Signal(str)
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.view: DiskView | None = None
-        self.target = ""
-        self.cursor_place = 0
-        self._pressed: tuple[float, float] | None = None
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMouseTracking(True)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-
-    def sizeHint(self) -> QSize:
-        return QSize(400, BAR + 2 * (GAP + self.fontMetrics().height()) + 4)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(200, self.sizeHint().height())
-
-    def show_disk(self, target: str, view: DiskView | None, summary: str) -> None:
-        """Show another disk; ``summary`` is what a screen reader hears of it."""
-        self.target, self.view, self.cursor_place = target, view, 0
-        self.setAccessibleName(tr("Map of disk {disk}").format(disk=target))
-        self.setAccessibleDescription(summary)
-        self.update()
-
-    def go_to(self, place: int, length: int = 0) -> None:
-        """Move the cursor, and show what lies around it."""
-        if self.view is None:
-            return
-        self.cursor_place = min(max(0, place), self.view.capacity - 1)
-        if length:
-            self.view.show(place, length)
-        else:
-            self.view.reveal(self.cursor_place)
-        self._tell()
-
-    def zoom(self, factor: float, place: float | None = None) -> None:
-        """Show more or less around a byte, by default that of the cursor."""
-        if self.view is not None:
-            self.view.zoom(factor, self.cursor_place if place is None else place)
-            self.update()
-
-    def whole(self) -> None:
-        """Show the whole disk."""
-        if self.view is not None:
-            self.view.whole()
-            self.update()
+class DiskStrip(Strip[DiskView]):
+    """What differs between two states of a disk."""
 
     def describe(self, place: int) -> str:
         """Return what lies at a byte of the disk, as a sentence."""
@@ -105,105 +42,13 @@ class DiskStrip(QWidget):
         )
         return text if found.partition is None else f"{text} · {place_words(self.target, found.partition)}"
 
-    # what users do
+    def below(self) -> float:
+        height = self.fontMetrics().height()
+        return BAR + GAP + (height + GAP + 2 if self.view is None or self.view.partitions else 0)
 
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        steps = event.angleDelta().y() / 120
-        if self.view is None or not steps:
-            event.ignore()
-            return
-        self.zoom(ZOOM_STEP**steps, self._place(event.position().x()))
-        event.accept()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        if self.view is not None and event.button() is Qt.MouseButton.LeftButton:
-            self._pressed = (event.position().x(), self.view.start)
-            self.go_to(int(self._place(event.position().x())))
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self.view is None:
-            return
-        if self._pressed is not None:
-            x, start = self._pressed
-            self.view.move_to(start - (event.position().x() - x) * self.view.span / max(1, self.width()))
-            self.setCursor(Qt.CursorShape.ClosedHandCursor)
-            self.update()
-
-    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
-        self._pressed = None
-        self.unsetCursor()
-
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        self.zoom(ZOOM_STEP**3, self._place(event.position().x()))
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        view, keys = self.view, Qt.Key
-        if view is None:
-            return
-        jump = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        key = event.key()
-        if key in {keys.Key_Left, keys.Key_Right}:
-            self._step(1 if key == keys.Key_Right else -1, jump=jump)
-        elif key in {keys.Key_Plus, keys.Key_Equal}:
-            self.zoom(ZOOM_STEP)
-        elif key == keys.Key_Minus:
-            self.zoom(1 / ZOOM_STEP)
-        elif key == keys.Key_0:
-            self.whole()
-        elif key in {keys.Key_Home, keys.Key_End}:
-            self.go_to(0 if key == keys.Key_Home else view.capacity - 1)
-        else:
-            super().keyPressEvent(event)
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent) and self.view is not None:
-            text = self.describe(int(self._place(event.pos().x())))
-            QToolTip.showText(event.globalPos(), plain_tip(text), self)
-            return True
-        return super().event(event)
-
-    def _step(self, direction: int, *, jump: bool) -> None:
-        if self.view is None:
-            return
-        if jump:
-            place = self.view.next_difference(self.cursor_place, direction)
-            if place is not None:
-                self.go_to(place)
-            return
-        self.go_to(int(self.cursor_place + direction * max(512.0, self.view.span * PAN_SHARE)))
-
-    def _tell(self) -> None:
-        text = self.describe(self.cursor_place)
-        self.pointed.emit(text)
-        self.setAccessibleDescription(text)
-        QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.DescriptionChanged))
-        self.update()
-
-    def _place(self, x: float) -> float:
-        view = self.view
-        return 0.0 if view is None else view.start + view.span * min(max(0.0, x / max(1, self.width())), 1.0)
-
-    def _x(self, place: float) -> float:
-        view = self.view
-        return 0.0 if view is None else (place - view.start) / view.span * self.width()
-
-    # the picture
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        bar = QRectF(0, 0, self.width(), BAR)
-        painter.fillRect(bar, color(Role.HAIRLINE))
-        if self.view is not None:
-            self._paint_columns(painter, self.view)
-            self._paint_cursor(painter)
-            self._paint_partitions(painter, self.view)
-            self._paint_scale(painter, self.view)
-        if self.hasFocus():
-            painter.setPen(QPen(color(Role.ACCENT), 2))
-            painter.drawRect(bar.adjusted(1, 1, -1, -1))
-        painter.end()
-
-    def _paint_columns(self, painter: QPainter, view: DiskView) -> None:
+    def paint_columns(self, painter: QPainter, view: DiskView) -> None:
+        """Paint what became of the blocks, and the partitions."""
+        self._paint_partitions(painter, view)
         ratio = self.devicePixelRatioF()
         columns = max(1, round(self.width() * ratio))
         shares, width = view.shares(columns), self.width() / columns
@@ -224,12 +69,6 @@ class DiskStrip(QWidget):
             for part, found in rects.items():
                 _fill(painter, part, found)
 
-    def _paint_cursor(self, painter: QPainter) -> None:
-        if self.hasFocus():
-            x = round(self._x(self.cursor_place)) + 0.5
-            painter.setPen(QPen(self.palette().text().color(), 1))
-            painter.drawLine(QPointF(x, 0), QPointF(x, BAR))
-
     def _paint_partitions(self, painter: QPainter, view: DiskView) -> None:
         height = self.fontMetrics().height()
         top = BAR + GAP
@@ -248,23 +87,6 @@ class DiskStrip(QWidget):
                 painter.setPen(self.palette().text().color())
                 shown = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(room.width()))
                 painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
-
-    def _paint_scale(self, painter: QPainter, view: DiskView) -> None:
-        height = self.fontMetrics().height()
-        top = BAR + GAP + (height + GAP + 2 if view.partitions else 0)
-        room = QRectF(0, top, self.width(), height)
-        painter.setPen(color(Role.MUTED))
-        end = int(view.start + view.span)
-        for text, side in (
-            (_scale_words(int(view.start)), Qt.AlignmentFlag.AlignLeft),
-            (_scale_words(end), Qt.AlignmentFlag.AlignRight),
-        ):
-            painter.drawText(room, side | Qt.AlignmentFlag.AlignTop, text)
-        if view.span < view.capacity:
-            shown = tr("{size} of {capacity} shown").format(
-                size=size_words(int(view.span)), capacity=size_words(view.capacity)
-            )
-            painter.drawText(room, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, shown)
 
 
 class Swatch(QWidget):
@@ -293,12 +115,3 @@ def _fill(painter: QPainter, part: Part, rects: Iterable[QRectF]) -> None:
     if pattern is not Qt.BrushStyle.SolidPattern:
         painter.setBrush(QBrush(color(Role.CARD), pattern))
         painter.drawRects(found)
-
-
-def _scale_words(place: int) -> str:
-    return size_words(place) if place else "0"
-
-
-def point_of(strip: DiskStrip, place: int) -> QPoint:
-    """Return where a byte of the disk is drawn."""
-    return QPoint(round(strip._x(place)), BAR // 2)  # noqa: SLF001 - of this file

@@ -1,4 +1,4 @@
-"""Which stretch of a disk is shown, and what its columns hold. Plain numbers: the painting is ``disk_strip``."""
+"""What the columns of a compared disk hold. Plain numbers: the painting is ``disk_strip``."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,8 @@ from snapgui.images.difference import Difference
 from snapgui.images.disk_map import Covered, Part
 from snapgui.images.partitions import Partition
 from snapgui.operations.block_difference import Drawn
+from snapgui.ui.viewport import Viewport
 
-SMALLEST_SPAN = 64 * 1024
-"""Bytes that the strip shows at least."""
 DIFFERING = (Part.CHANGED, Part.ONLY_BEFORE, Part.ONLY_AFTER)
 ALIKE = (Part.UNCHANGED, Part.NEVER)
 """The first of each is what a place is where the map does not know: extents that are too many are merged over gaps."""
@@ -27,45 +26,15 @@ class Found:
     end: int
 
 
-class DiskView:
-    """A disk of ``capacity`` bytes; bytes from ``start`` to ``start + span`` are shown."""
+class DiskView(Viewport):
+    """What became of the blocks of a disk."""
 
     def __init__(self, difference: Difference, drawn: Drawn) -> None:
+        super().__init__(difference.capacity)
         self.difference, self.partitions = difference, drawn.partitions
-        self.capacity = max(1, difference.capacity)
-        self.start, self.span = 0.0, float(self.capacity)
         self._map = drawn.map
         self._sums = np.concatenate((np.zeros((1, len(Part)), np.int64), np.cumsum(drawn.map.counts, axis=0)))
         self._covered = Covered(difference.extents)
-
-    # what is shown
-
-    def zoom(self, factor: float, place: float) -> None:
-        """Show ``factor`` times less, the byte ``place`` staying where it is."""
-        span = min(float(self.capacity), max(float(min(SMALLEST_SPAN, self.capacity)), self.span / factor))
-        share = (place - self.start) / self.span
-        self.span = span
-        self.move_to(place - share * span)
-
-    def move_to(self, start: float) -> None:
-        """Show another stretch of the same length."""
-        self.start = min(max(0.0, start), self.capacity - self.span)
-
-    def show(self, start: int, length: int) -> None:
-        """Show a stretch with some of what lies around it."""
-        self.span = min(float(self.capacity), max(8.0 * length, float(min(SMALLEST_SPAN, self.capacity))))
-        self.move_to(start + length / 2 - self.span / 2)
-
-    def reveal(self, place: float) -> None:
-        """Move as little as needed to show a byte."""
-        if not self.start <= place < self.start + self.span:
-            self.move_to(place - self.span / 2)
-
-    def whole(self) -> None:
-        """Show everything."""
-        self.start, self.span = 0.0, float(self.capacity)
-
-    # what is there
 
     def shares(self, columns: int) -> Shares:
         """Return for each column how much of it is what, by ``Part``; what lies beyond the disk is nothing."""
@@ -99,7 +68,7 @@ class DiskView:
         high = int(extents[number + 1, 0]) if number + 1 < len(extents) else self.capacity
         return Found(part, partition, low, high)
 
-    def next_difference(self, place: int, step: int) -> int | None:
+    def next_stop(self, place: int, step: int) -> int | None:
         """Return where the next (1) or the previous (-1) stretch that differs begins; None where there is none."""
         starts = self.difference.extents[:, 0]
         if step > 0:

@@ -84,7 +84,12 @@ class Flows(QObject):
 
     def delete(self, host: Host, vm_uuid: str, request: DeleteRequest) -> None:
         """Show what will be lost, then delete."""
-        self._ask(host, vm_uuid, lambda facts: DeleteDialog(facts, request, self._window))
+        host.ask(
+            lambda connection: delete.read_delete_facts(connection, vm_uuid, request),
+            self,
+            lambda facts: self._open_made(host, facts, lambda facts: DeleteDialog(facts, request, self._window)),
+            lambda error: self._fail(host, error),
+        )
 
     def remove(self, host: Host, vm_uuid: str) -> None:
         """Show what will be lost with a VM, then remove it."""
@@ -255,15 +260,15 @@ class Flows(QObject):
         QGuiApplication.clipboard().setText("\n".join(job.commands))
 
     def _ask(self, host: Host, vm_uuid: str, make: Callable[[Facts], PlanDialog]) -> None:
-        def planned(facts: Facts) -> None:
-            try:
-                dialog = make(facts)
-            except (SnapguiError, KeyError) as error:
-                self._fail(host, error if isinstance(error, SnapguiError) else _gone())
-                return
-            self._open(host, dialog)
+        self._read(host, vm_uuid, lambda facts: self._open_made(host, facts, make))
 
-        self._read(host, vm_uuid, planned)
+    def _open_made(self, host: Host, facts: Facts, make: Callable[[Facts], PlanDialog]) -> None:
+        try:
+            dialog = make(facts)
+        except (SnapguiError, KeyError) as error:
+            self._fail(host, error if isinstance(error, SnapguiError) else _gone())
+            return
+        self._open(host, dialog)
 
     def _open(self, host: Host, dialog: PlanDialog) -> None:
         self._connect(host, dialog)

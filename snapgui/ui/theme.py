@@ -30,6 +30,11 @@ class Role(Enum):
     LOSS = ("#b3261e", "#ff8a80")
     LOSS_SOFT = ("#fdeceb", "#40211f")
     SCREEN = ("#11161c", "#0c1014")
+    LAYER_1 = ("#3f7be0", "#5b92f5")
+    LAYER_2 = ("#1f9d94", "#3fb8ae")
+    LAYER_3 = ("#8d6fd6", "#a68aec")
+    LAYER_4 = ("#c08a2d", "#d6a44c")
+    LAYER_5 = ("#7b8696", "#8f9aa8")
 
 
 class _Last:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QToolBut
 from snapgui.model.records import Snapshot
 from snapgui.operations.facts import Glance
 from snapgui.ui.actions import Actions
+from snapgui.ui.compare_page import ComparePage
 from snapgui.ui.empty_state import EmptyState
 from snapgui.ui.graph_view import GraphView
 from snapgui.ui.host import Host
@@ -17,10 +18,13 @@ from snapgui.ui.outline_view import OutlineView
 from snapgui.ui.pause_banner import PauseBanner
 from snapgui.ui.relatives import Relative
 from snapgui.ui.snapshot_model import SnapshotModel
-from snapgui.ui.wording import elided_middle, plain_label
+from snapgui.ui.storage_page import StoragePage
+from snapgui.ui.tree_node import Node
+from snapgui.ui.wording import elided_middle, plain_label, tr
 
 EDGE = 16
 MOST_FOUND = 10_000
+SEGMENTS = ("graph", "outline", "storage")
 Thumbnail = Callable[[str], QPixmap | None]
 
 
@@ -54,14 +58,16 @@ class TreePane(QWidget):
         font.setPointSizeF(font.pointSizeF() * 1.3)
         self._title.setFont(font)
         self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.storage = StoragePage(self)
+        self.storage_frame = ComparePage(self.storage, tr("Reading the tables of the images …"), self)
         self._stack = QStackedWidget(self)
-        for page in (self.empty, self.graph, self.outline):
+        for page in (self.empty, self.graph, self.outline, self.storage_frame):
             self._stack.addWidget(page)
         head = QHBoxLayout()
         head.setContentsMargins(EDGE, 8, EDGE, 0)
         head.setSpacing(0)
         head.addWidget(self._title, 1)
-        for name in ("graph", "outline"):
+        for name in SEGMENTS:
             head.addWidget(self._switch(actions, name))
         bars = QVBoxLayout()
         bars.setContentsMargins(EDGE, 0, EDGE, 0)
@@ -74,7 +80,7 @@ class TreePane(QWidget):
         box.addLayout(head)
         box.addLayout(bars)
         box.addWidget(self._stack, 1)
-        self._outline_wanted = False
+        self._outline_wanted = self._storage_wanted = False
         for view in (self.graph, self.outline):
             self._connect(view)
 
@@ -84,7 +90,8 @@ class TreePane(QWidget):
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         button.setIconSize(QSize(16, 16))
         button.setObjectName("segment")
-        button.setProperty("place", "first" if name == "graph" else "last")
+        place = "first" if name == SEGMENTS[0] else "last" if name == SEGMENTS[-1] else "middle"
+        button.setProperty("place", place)
         return button
 
     def _connect(self, view: QTreeView) -> None:
@@ -99,22 +106,33 @@ class TreePane(QWidget):
     # what is shown
 
     @property
-    def outline_shown(self) -> bool:
-        """Whether the outline was chosen rather than the graph."""
-        return self._outline_wanted
+    def graph_shown(self) -> bool:
+        """Whether the graph was chosen rather than the outline, or the disks."""
+        return not (self._outline_wanted or self._storage_wanted)
 
     @property
     def view(self) -> QTreeView:
         """The chosen view of the tree."""
         return self.outline if self._outline_wanted else self.graph
 
+    @property
+    def storage_shown(self) -> bool:
+        """Whether the disks are shown rather than the tree."""
+        return self._storage_wanted
+
+    def choose_storage(self) -> None:
+        """Show how the disks are stored, instead of the tree."""
+        self._storage_wanted = True
+        if self.model.vm is not None:
+            self._choose_page()
+
     def choose_view(self, *, outline: bool) -> None:
         """Show the graph or the outline."""
         current = self.view.currentIndex()
         self._share_branches(to_outline=outline)
-        self._outline_wanted = outline
-        if self._stack.currentWidget() is not self.empty:
-            self._stack.setCurrentWidget(self.view)
+        self._outline_wanted, self._storage_wanted = outline, False
+        if self.model.vm is not None:
+            self._choose_page()
         if current.isValid():
             self.view.scrollTo(current)
 
@@ -146,7 +164,8 @@ class TreePane(QWidget):
         self.model.clear()
         self._select_first = None
         self._set_title(name)
-        self._stack.setCurrentWidget(self.view)
+        self.storage_frame.show_waiting()
+        self._stack.setCurrentWidget(self.storage_frame if self._storage_wanted else self.view)
 
     def show_glance(self, seen: Glance) -> None:
         """Take over what is true now; a first look selects the current state and shows it."""
@@ -174,7 +193,9 @@ class TreePane(QWidget):
         self._select_first = name
 
     def _choose_page(self) -> None:
-        if self.model.tree.snapshots or self.model.has_relatives:
+        if self._storage_wanted:
+            self._stack.setCurrentWidget(self.storage_frame)
+        elif self.model.tree.snapshots or self.model.has_relatives:
             self._stack.setCurrentWidget(self.view)
         else:
             self.empty.show_no_snapshots()
@@ -204,17 +225,17 @@ class TreePane(QWidget):
         index = self.model.index_of(name)
         if index.isValid():
             flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
-            self._reveal(index)
+            self._reveal(self.model.node(index))
             self.graph.selectionModel().setCurrentIndex(index, flags)
             self.view.scrollTo(index)
 
-    def _reveal(self, index: QModelIndex) -> None:
-        above = index.parent()
-        while above.isValid():
+    def _reveal(self, node: Node) -> None:
+        """Open the branches that hide a node; the outline may show no branches."""
+        while (node := node.parent) is not self.model.root:
+            above = self.model.index_of_node(node)
             if self.graph.is_collapsed(above):
                 self.graph.set_collapsed(above, False)
             self.outline.expand(above)
-            above = above.parent()
 
     def search(self, text: str) -> list[str]:
         """Fade what does not match; return the names that do, oldest first."""

@@ -22,9 +22,9 @@ from snapgui.operations import thumbnails
 from snapgui.ui import compare_window
 from snapgui.ui.compare_look import Post, Reading
 from snapgui.ui.compare_window import CompareWindow
-from snapgui.ui.disk_strip import point_of
 from snapgui.ui.disk_view import DiskView
 from snapgui.ui.extents_model import BATCH, ExtentsModel
+from snapgui.ui.strip import point_of
 from tests.gui import made_up
 from tests.gui.conftest import Open
 from tests.gui.hypervisors import RUNNING, Pretended

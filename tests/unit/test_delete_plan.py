@@ -7,11 +7,12 @@ import pytest
 from snapgui.model.errors import Gone
 from snapgui.model.plan import Operation, Plan, Step, Verb
 from snapgui.model.progress import Phase
+from snapgui.model.storage import SnapshotCost
 from snapgui.model.text import Text
 from snapgui.operations.delete import DeleteRequest, plan
 from snapgui.operations.edit import EditRequest
 from snapgui.operations.edit import plan as plan_edit
-from tests.unit.facts import DISK, MACHINE, OFF, RUNNING, facts
+from tests.unit.facts import DISK, MACHINE, MIB, OFF, RUNNING, facts
 
 UNCHANGED = Text("plan", "The current state of the VM does not change.")
 
@@ -59,6 +60,28 @@ def test_which_and_in_what_order(names: tuple[str, ...], with_children: bool, or
         assert str(made.notes[-1]) == f"{kept} snapshots below are kept; they move up in the tree."
     else:
         assert made.notes == (UNCHANGED,)
+
+
+@pytest.mark.parametrize(
+    ("line", "names", "at_least", "said"),
+    [
+        ("base>a>b*", ("a",), False, "This frees 3.0 MiB."),
+        ("base>a>b*", ("a",), True, "This frees at least 3.0 MiB."),
+        ("base>a>b*", ("a", "b"), False, "This frees at least 6.0 MiB."),
+        ("base!>a!*", ("base", "a"), False, "This frees about 6.0 MiB."),
+    ],
+)
+def test_what_it_frees(line: str, names: tuple[str, ...], at_least: bool, said: str) -> None:
+    costs = tuple(SnapshotCost(name, 5 * MIB, 0, 0, 3 * MIB, at_least) for name in ("base", "a", "b"))
+    made = plan(replace(facts(line, OFF), costs=costs), DeleteRequest(names))
+    assert said in [str(note) for note in made.notes]
+    assert made.freed == 3 * MIB * len(names)
+
+
+def test_nobody_guesses_what_it_frees() -> None:
+    made = plan(facts("base>a>b*"), DeleteRequest(("a",)))
+    assert made.freed is None
+    assert not any("frees" in str(note) for note in made.notes)
 
 
 def test_unknown_names_delete_nothing_at_all() -> None:

@@ -1,0 +1,159 @@
+"""What each snapshot of a VM costs, and what deleting it gives back. Nothing is guessed: what cannot be known is None.
+
+External: the overlay that it made takes the writes since then, and goes away with it; what the overlay holds and its
+base does not comes down into that. Internal: by the reference counts of the image.
+"""
+
+import contextlib
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from snapgui.hypervisor.connection import Connection
+from snapgui.images.clusters import Clusters
+from snapgui.images.internal_costs import InternalCost, internal_costs, memory_apart
+from snapgui.images.layers import layer
+from snapgui.images.merging import growth
+from snapgui.images.qcow2 import ImageError, read_head
+from snapgui.images.refcounts import Refcounts
+from snapgui.model.errors import SnapguiError
+from snapgui.model.records import Place, Snapshot, SnapshotDisk, VmState
+from snapgui.model.storage import SnapshotCost
+from snapgui.operations.disks_then import path_of_disk
+from snapgui.operations.facts import Facts, is_missing
+from snapgui.operations.image_access import base_of, lent_image
+
+
+@dataclass(slots=True)
+class Counted:
+    """What was read of images while no guest wrote to them: their current state, and their reference counts.
+
+    ``inside``: bytes that snapshots alone take in each image, by its path.
+    """
+
+    tops: dict[str, Clusters] = field(default_factory=dict)
+    counts: dict[str, Refcounts] = field(default_factory=dict)
+    inside: dict[str, int] = field(default_factory=dict)
+
+
+def snapshot_costs(
+    connection: Connection,
+    facts: Facts,
+    counted: Counted,
+    cancel: threading.Event | None = None,
+    names: Collection[str] | None = None,
+) -> tuple[SnapshotCost, ...]:
+    """Return one for each snapshot, or for those of ``names``, oldest first; raises WriteCancelled when called off."""
+    wanted = {snapshot.name for snapshot in facts.tree} if names is None else set(names)
+    reading = _Reading(connection, facts, counted, cancel, wanted)
+    return tuple(reading.cost(snapshot) for snapshot in facts.tree if snapshot.name in wanted)
+
+
+def with_costs(connection: Connection, facts: Facts, names: Collection[str] | None = None) -> Facts:
+    """Return facts that know what snapshots cost, as well as that can be known while a guest goes on writing."""
+    return replace(facts, costs=snapshot_costs(connection, facts, Counted(), names=names))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a snapshot costs in one place; None where nobody can tell."""
+
+    own: int | None
+    shared: int | None = 0
+    memory: int = 0
+    freed: int | None = None
+    at_least: bool = False
+
+
+@dataclass(slots=True)
+class _Reading:
+    connection: Connection
+    facts: Facts
+    counted: Counted
+    cancel: threading.Event | None
+    names: Collection[str]
+    _images: dict[str, Mapping[str, InternalCost] | None] = field(default_factory=dict)
+    _apart: dict[str, frozenset[str]] = field(default_factory=dict)
+    _current: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """The images that the VM writes to now, whatever its configuration calls them."""
+        disks = self.facts.machine.disks
+        self._current = frozenset(path_of_disk(self.connection, disk) for disk in disks)
+
+    def cost(self, snapshot: Snapshot) -> SnapshotCost:
+        parts = [self._of_disk(snapshot, held) for held in snapshot.disks if held.place is not Place.NONE]
+        if snapshot.memory_file:
+            size = self._size(snapshot.memory_file)
+            parts.append(_Part(size, 0, size or 0, size))
+        return SnapshotCost(
+            snapshot.name,
+            _sum(part.own for part in parts),
+            _sum(part.shared for part in parts),
+            sum(part.memory for part in parts),
+            _sum(part.freed for part in parts),
+            any(part.at_least for part in parts),
+        )
+
+    def _of_disk(self, snapshot: Snapshot, held: SnapshotDisk) -> _Part:
+        if held.place is Place.EXTERNAL:
+            return self._external(held)
+        known = self._inside(held.source)
+        cost = None if known is None else known.get(snapshot.name)
+        if cost is None:
+            return _Part(None, None)
+        moving = self._is_moving(held.source)
+        apart = moving and snapshot.name in self._apart.get(held.source, ())
+        own = max(cost.own, cost.memory) if apart else cost.own
+        self.counted.inside[held.source] = self.counted.inside.get(held.source, 0) + own
+        return _Part(own, max(0, cost.shared - (own - cost.own)), cost.memory, own, moving)
+
+    def _external(self, held: SnapshotDisk) -> _Part:
+        own = self._size(held.overlay) if held.overlay else None
+        sizes = dict(self.facts.allocated)
+        shared = _sum(sizes.get(path) for path in dict(self.facts.chains).get(held.source, (held.source,)))
+        comes_down = None if own is None else self._comes_down(held)
+        freed = None if own is None or comes_down is None else max(0, own - comes_down)
+        return _Part(own, shared, 0, freed, self._is_moving(held.overlay))
+
+    def _comes_down(self, held: SnapshotDisk) -> int | None:
+        """Return how much the base grows; nothing where the overlay is not part of the current state any more."""
+        merged = {path for disk in self.facts.machine.disks for path in dict(self.facts.chains).get(disk.source, ())}
+        if held.overlay not in merged:
+            return 0
+        if self._is_moving(held.overlay):
+            return None
+        try:
+            with lent_image(self.connection, held.overlay) as upper:
+                overlay = self.counted.tops.get(held.overlay) or Clusters(upper, "", held.overlay)
+                path, kind = base_of(upper, held.overlay, "qcow2")
+                if not path:
+                    return None
+                with lent_image(self.connection, path) as lower:
+                    return growth(overlay, layer(lower, kind, "", path))
+        except (ImageError, OSError, SnapguiError):
+            return None
+
+    def _is_moving(self, path: str) -> bool:
+        """Whether a guest writes to the image, and it was not read at rest."""
+        runs = self.facts.vm.state.active and self.facts.vm.state is not VmState.PAUSED
+        return runs and path not in self.counted.tops and path in self._current
+
+    def _size(self, path: str) -> int | None:
+        known = dict(self.facts.sizes).get(path)
+        return 0 if known is None and is_missing(self.facts, path) else known
+
+    def _inside(self, path: str) -> Mapping[str, InternalCost] | None:
+        if path not in self._images:
+            self._images[path] = None
+            with contextlib.suppress(ImageError, OSError, SnapguiError), lent_image(self.connection, path) as source:
+                head = read_head(source)
+                counts = self.counted.counts.get(path) or Refcounts(source, head)
+                self._images[path] = internal_costs(source, head, counts, self.names, self.cancel)
+                self._apart[path] = memory_apart(source, head)
+        return self._images[path]
+
+
+def _sum(sizes: Iterator[int | None]) -> int | None:
+    known = list(sizes)
+    return None if None in known else sum(size for size in known if size is not None)
