@@ -24,7 +24,7 @@ SLOW_FILES = (
     "test_model.py", "test_crafted_images.py", "test_ntfs.py",
 )  # fmt: skip
 """They have tests that take 10 s and more, and that belong to no group: begun first, none is the last to end."""
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 """How long threads and processes may take to end after the test that started them."""
 LASTING_THREADS = {"libvirt-events"}
 """One per process, by design: libvirt's event loop cannot be taken back."""
