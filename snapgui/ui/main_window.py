@@ -25,6 +25,7 @@ from snapgui.ui.flows import GRACE_S, Deferred, Flows
 from snapgui.ui.host import Host
 from snapgui.ui.jobs import Job, JobsModel
 from snapgui.ui.jobs_panel import JobsPanel
+from snapgui.ui.learning import Learning
 from snapgui.ui.lineage_loader import LineageLoader
 from snapgui.ui.live_screen import LiveScreen
 from snapgui.ui.menus import fill_menu_bar, make_toolbar, node_menu, relative_menu, vm_menu
@@ -79,6 +80,7 @@ class MainWindow(QMainWindow):
         self.statusBar().addWidget(self._status, 1)
         self._build()
         self._connect()
+        self._learning = Learning(self)
         self._restore()
         self.pane.show_host(None)
         self.update_actions()
