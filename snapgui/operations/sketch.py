@@ -57,9 +57,9 @@ class Flow(StrEnum):
 
 
 _GUESTS = {
-    Guest.RUNS: QT_TRANSLATE_NOOP("lesson", "guest, running"),
-    Guest.STANDS: QT_TRANSLATE_NOOP("lesson", "guest, stands still"),
-    Guest.OFF: QT_TRANSLATE_NOOP("lesson", "guest, shut off"),
+    Guest.RUNS: QT_TRANSLATE_NOOP("lesson", "running"),
+    Guest.STANDS: QT_TRANSLATE_NOOP("lesson", "stands still"),
+    Guest.OFF: QT_TRANSLATE_NOOP("lesson", "shut off"),
 }
 _FLOWS = {
     Flow.READS: QT_TRANSLATE_NOOP("lesson", "reads"),

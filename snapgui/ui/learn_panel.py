@@ -2,22 +2,23 @@
 
 from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from snapgui.model.progress import Phase
 from snapgui.operations.lesson import Lesson
 from snapgui.operations.scene import Scene
+from snapgui.ui.elided_lines import ElidedLines
 from snapgui.ui.jobs import Job, JobState
 from snapgui.ui.lesson_picture import LessonPicture
 from snapgui.ui.lesson_steps import ACTIVE, BROKEN, DONE, TO_COME, LessonSteps
 from snapgui.ui.pause_banner import STAYS_MS
 from snapgui.ui.theme import Role, color
-from snapgui.ui.wording import plain_label, plain_tip, tr, words
+from snapgui.ui.wording import plain_label, tr, words
 
 LEAST_HEIGHT = 520
 """Pixels of the pane under which there is no room for the picture."""
-LINES = 2
-"""Lines that a sentence may take."""
+EDGE, LINES = 12, 2
+"""Pixels at both sides; lines that a sentence may take."""
 
 
 class LearnPanel(QWidget):
@@ -28,8 +29,6 @@ class LearnPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._job: Job | None = None
-        self._said = ""
-        self._roomy = True
         self.setAccessibleName(tr("What is happening?"))
         title = plain_label(tr("What is happening?"), self)
         font = QFont(title.font())
@@ -49,16 +48,14 @@ class LearnPanel(QWidget):
         self._frame.setWidget(self.picture)
         self._frame.viewport().setAutoFillBackground(False)
         self.picture.setAutoFillBackground(False)
-        self.sentence = plain_label("", self)
-        self.sentence.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        self.sentence.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.sentence = ElidedLines(LINES, self)
         top = QHBoxLayout()
         top.setSpacing(8)
         top.addWidget(title)
         top.addWidget(self._disk, 1)
         top.addWidget(self.close_button)
         box = QVBoxLayout(self)
-        box.setContentsMargins(12, 6, 12, 8)
+        box.setContentsMargins(EDGE, 6, EDGE, 8)
         box.setSpacing(4)
         box.addLayout(top)
         for part in (self.steps, self._frame, self.sentence):
@@ -101,34 +98,26 @@ class LearnPanel(QWidget):
 
     def fit(self, height: int) -> None:
         """Leave the picture away where the pane of this height has no room for it beside the tree."""
-        self._roomy = height >= LEAST_HEIGHT
-        self._frame.setVisible(self._roomy)
-        self._say()
+        self._frame.setVisible(height >= LEAST_HEIGHT)
 
     def _show_scene(self, scene: Scene, job: Job) -> None:
         self.picture.show_picture(scene.picture)
-        bar = self._frame.horizontalScrollBar().sizeHint().height()
-        self._frame.setFixedHeight(self.picture.sizeHint().height() + bar)
+        self._measure()
         for card in reversed(self.picture.lit_cards):
             self._frame.ensureWidgetVisible(card, 8, 0)
-        self._said = words(scene.sentence) if _went_well(job) else _not_well(job)
-        self.setAccessibleDescription(self._said)
-        self._say()
+        said = words(scene.sentence) if _went_well(job) else _not_well(job)
+        self.sentence.set_text(said)
+        self.setAccessibleDescription(said)
 
-    def _say(self) -> None:
-        """All of a sentence where there is room; else what fits on one line, the rest in the tooltip."""
-        line = self.fontMetrics().lineSpacing()
-        self.sentence.setWordWrap(self._roomy)
-        self.sentence.setFixedHeight(line * (LINES if self._roomy else 1))
-        metrics = self.sentence.fontMetrics()
-        elided = metrics.elidedText(self._said, Qt.TextElideMode.ElideRight, max(60, self.width() - 24))
-        self.sentence.setText(self._said if self._roomy else elided)
-        self.sentence.setAccessibleName(self._said)
-        self.sentence.setToolTip(plain_tip(self._said))
+    def _measure(self) -> None:
+        """A bar takes room only where the picture is wider than there is."""
+        wanted = self.picture.sizeHint()
+        bar = self._frame.horizontalScrollBar().sizeHint().height() if wanted.width() > self.width() - 2 * EDGE else 0
+        self._frame.setFixedHeight(wanted.height() + bar)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._say()
+        self._measure()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -12,7 +12,7 @@ from snapgui.ui.image_card import Card
 from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import elided_middle, plain_label, plain_tip, size_words, tr, words
 
-WIDTHS = {Sort.GUEST: 18, Sort.IMAGE: 24, Sort.MEMORY: 20, Sort.FOLDED: 18}
+WIDTHS = {Sort.GUEST: 18, Sort.IMAGE: 24, Sort.MEMORY: 22, Sort.FOLDED: 18}
 """Average characters of the font."""
 LINES = 3
 ICON = 14
@@ -32,7 +32,7 @@ class LessonCard(Card):
         self.setSizePolicy(policy)
         self.box.setContentsMargins(EDGE_X, EDGE_Y, EDGE_X, EDGE_Y)
         self.box.setSpacing(GAP)
-        self._title = ElidedLabel(self)
+        self._title = ElidedLabel(self, mode=Qt.TextElideMode.ElideLeft)
         self._note = plain_label("", self, "muted")
         self._mark = QLabel(self)
         self._about = plain_label("", self, "muted")
@@ -94,11 +94,11 @@ def _title(piece: Piece) -> str:
 def _note(piece: Piece) -> str:
     if piece.guest is not None:
         return tr("new VM") if piece.being is Being.NEW else words(piece.guest.text)
-    kind = tr("memory file") if piece.sort is Sort.MEMORY else ""
+    kind = tr("CPU + RAM") if piece.sort is Sort.MEMORY else ""
     if piece.being is Being.GOES:
         return tr("goes away")
     if piece.being is Being.NEW:
-        return tr("new {kind}").format(kind=kind) if kind else tr("new")
+        return tr("new: {kind}").format(kind=kind) if kind else tr("new")
     if piece.image is None or piece.image.allocated_bytes is None:
         return kind
     return tr("{size} on disk").format(size=size_words(piece.image.allocated_bytes))
@@ -112,9 +112,9 @@ def _about(piece: Piece) -> tuple[str, bool]:
     if piece.inside is not None and piece.inside.being is not Being.COMING:
         return _inside_words(piece.inside), False
     if image.frozen_by:
-        return _locked(tr("frozen by “{name}”"), tr("frozen by {count} snapshots"), image.frozen_by), True
+        return _locked(tr("frozen: {name}"), tr("frozen by {count} snapshots"), image.frozen_by), True
     if image.clones:
-        return _locked(tr("base of “{name}”"), tr("base of {count} clones"), image.clones), True
+        return _locked(tr("base: {name}"), tr("base of {count} clones"), image.clones), True
     return _kept_inside(image), False
 
 

@@ -54,7 +54,8 @@ class LessonPicture(QWidget):
         for card in self.cards:
             self._row.addWidget(card, 0, Qt.AlignmentFlag.AlignTop)
         self._row.addStretch(1)
-        self.updateGeometry()
+        self.adjustSize()  # arrows are drawn between places that are known
+        self._row.activate()
 
     # arrows
 
