@@ -25,7 +25,8 @@ class _Known:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._real, self._allocated = dict(facts.real), dict(facts.allocated)
-        self._formats = {disk.source: disk.format for disk in facts.machine.disks}
+        machines = (*(snapshot.machine for snapshot in facts.tree), facts.machine)
+        self._formats = {disk.source: disk.format for machine in machines for disk in machine.disks}
         self._frozen: dict[str, list[str]] = {}
         self._inside: dict[str, list[str]] = {}
         self._clones: dict[str, list[str]] = {}

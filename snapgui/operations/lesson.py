@@ -14,7 +14,7 @@ from snapgui.operations import lesson_of_clone, lesson_of_delete, lesson_of_reve
 from snapgui.operations.chain_then import known_disk
 from snapgui.operations.facts import Facts
 from snapgui.operations.scene import Scene, Stage
-from snapgui.operations.sketch import Guest, Sketch, draw, file_name
+from snapgui.operations.sketch import Guest, Sketch, file_name
 
 TAUGHT = {Operation.TAKE, Operation.REVERT, Operation.UNDO, Operation.DELETE, Operation.CLONE}
 _SCREEN = QT_TRANSLATE_NOOP("lesson", "A picture of the guest's screen is made, by which the snapshot is recognized.")
@@ -49,12 +49,18 @@ def lesson(plan: Plan, facts: Facts) -> Lesson | None:
     disk = known_disk(facts, targets[0]) if targets else None
     if disk is None:
         return None
-    sketch = Sketch(facts.vm.name, _guest(facts), disk.chain, tuple(image.path for image in disk.chain))
+    sketch = Sketch(
+        facts.vm.name,
+        _guest(facts),
+        disk.chain,
+        tuple(image.path for image in disk.chain),
+        branch=frozenset(facts.tree.path(facts.tree.current)),
+    )
     stages: list[Stage] = []
     for step in plan.steps:
         stages.append(_stage(step, plan, facts, targets[0], sketch))
         sketch = stages[-1].after
-    return Lesson(targets[0], len(targets) - 1, tuple(stages), Scene(None, _end(sketch), draw(sketch)))
+    return Lesson(targets[0], len(targets) - 1, tuple(stages), Scene(None, _end(sketch), sketch))
 
 
 def _stage(step: Step, plan: Plan, facts: Facts, target: str, sketch: Sketch) -> Stage:

@@ -42,7 +42,7 @@ def clone(step: Step, facts: Facts, target: str, sketch: Sketch) -> Stage:
         return _copy(step, facts, target, sketch)
     name = "" if step.new_vm is None else step.new_vm.name
     shown = replace(sketch, clone=name, lit=frozenset({CLONE, sketch.clone_image}))
-    settled = replace(sketch, clone=name, clone_being=Being.THERE, clone_image_being=Being.THERE)
+    settled = replace(sketch, clone=name, clone_being=Being.THERE)
     before = replace(settled, clone_being=Being.COMING) if not sketch.clone else sketch
     if step.verb is Verb.START_CLONE:
         flows = frozenset({(CLONE, Flow.READS), (CLONE, Flow.WRITES), (sketch.clone_image, Flow.FALLS)})
@@ -80,7 +80,7 @@ def _copy(step: Step, facts: Facts, target: str, sketch: Sketch) -> Stage:
         shown = replace(shown, flows=frozenset({(copy.file, Flow.FALLS)}))
     else:
         shown = replace(shown, extra=((Flow.COPIES, source, copy.file),))
-    after = replace(before, clone_image_being=Being.THERE)
+    after = replace(before, clone_image_being=Being.NEW)
     return stage(step, before, [(Phase.COPY, _copy_words(step, copy, sketch), shown)], after)
 
 

@@ -60,7 +60,7 @@ def _inside(snapshot: Snapshot, held: SnapshotDisk, facts: Facts, sketch: Sketch
 def _beside(snapshot: Snapshot, held: SnapshotDisk, facts: Facts, sketch: Sketch) -> _Told:
     base = held.source
     overlay = next((upper for upper, lower in pairwise(sketch.used) if lower == base), "")
-    if not overlay:
+    if not overlay or snapshot.name not in sketch.branch:
         return _aside(snapshot, held, facts, sketch)
     before = replace(sketch, keep=frozenset({overlay, base}))
     shown = replace(
@@ -86,8 +86,9 @@ def _aside(snapshot: Snapshot, held: SnapshotDisk, facts: Facts, sketch: Sketch)
 
 def _with_chain(sketch: Sketch, image: str, facts: Facts) -> Sketch:
     """Show an image beside those of the VM, where it is none of them."""
-    there = {found.path for found in sketch.row}
-    return replace(sketch, row=(*sketch.row, *(i for i in known_chain(facts, image)[:1] if i.path not in there)))
+    if any(found.path == image for found in sketch.row):
+        return sketch
+    return replace(sketch, row=(*sketch.row, *known_chain(facts, image)[:1]))
 
 
 def _settled(sketch: Sketch, name: str) -> Sketch:
@@ -96,6 +97,8 @@ def _settled(sketch: Sketch, name: str) -> Sketch:
 
 
 def _freed(image: StoredImage, name: str) -> StoredImage:
+    if name not in image.frozen_by and name not in image.internal_snapshots:
+        return image
     return replace(
         image,
         frozen_by=tuple(found for found in image.frozen_by if found != name),

@@ -51,6 +51,7 @@ def revert(step: Step, plan: Plan, facts: Facts, target: str, sketch: Sketch) ->
     after = replace(
         loaded,
         guest=told[-1][2].guest,
+        branch=frozenset(facts.tree.path(snapshot.name)),
         row=tuple(image for image in loaded.row if image.path not in gone and image.path in loaded.used),
         memory="",
         inside=None,

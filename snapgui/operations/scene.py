@@ -10,11 +10,16 @@ from snapgui.operations.sketch import Picture, Sketch, draw
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What is happening in a phase (None: when all is over): one or two sentences, and the picture."""
+    """What is happening in a phase (None: when all is over), in one or two sentences and as a sketch."""
 
     phase: Phase | None
     sentence: Text
-    picture: Picture
+    sketch: Sketch
+
+    @property
+    def picture(self) -> Picture:
+        """The sketch as cards and arrows; drawn when it is wanted, which of long plans only few are."""
+        return draw(self.sketch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,11 @@ class Stage:
     """
 
     step: Step
-    before: Picture
+    before: Sketch
     scenes: tuple[Scene, ...]
     after: Sketch
 
 
 def stage(step: Step, before: Sketch, told: list[tuple[Phase, Text, Sketch]], after: Sketch) -> Stage:
     """Return the stage of a step, of which it is told what happens in each phase."""
-    scenes = tuple(Scene(phase, sentence, draw(sketch)) for phase, sentence, sketch in told)
-    return Stage(step, draw(before), scenes, after)
+    return Stage(step, before, tuple(Scene(*each) for each in told), after)

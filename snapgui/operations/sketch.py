@@ -141,7 +141,8 @@ class Sketch:
     ``beings``: of images that are not simply there. ``unnamed``: images whose names nobody knows yet, with words for
     them. ``clone`` is the name of a new VM, ``clone_image`` its image, on ``clone_base`` unless that is a full copy.
     ``lit``: keys of cards; ``extra``: arrows besides those of reads and writes, all lit; ``flows``: those lit of these,
-    by the key of their start. ``keep``: images that are never folded.
+    by the key of their start. ``keep``: images that are never folded. ``branch``: the snapshots that the
+    present state has grown from.
     """
 
     vm: str
@@ -163,6 +164,7 @@ class Sketch:
     flows: frozenset[tuple[str, Flow]] = frozenset()
     extra: tuple[tuple[Flow, str, str], ...] = ()
     keep: frozenset[str] = frozenset()
+    branch: frozenset[str] = frozenset()
 
     @property
     def top(self) -> str:

@@ -10,15 +10,17 @@ HEAD = 7
 
 
 def draw_arrow(painter: QPainter, start: QPointF, end: QPointF, words: str, *, lit: bool) -> None:
-    """Draw a level arrow, to either side, with words above it."""
+    """Draw a level arrow, to either side, with words above it where there is room for them."""
     role = Role.ACCENT if lit else Role.EDGE
     along = QPointF(1, 0) if end.x() > start.x() else QPointF(-1, 0)
     painter.setPen(QPen(color(role), 2.5 if lit else 1.5))
     painter.drawLine(start, end - along * HEAD)
     draw_head(painter, end, along, role)
+    if painter.fontMetrics().horizontalAdvance(words) > abs(end.x() - start.x()):
+        return
     painter.setPen(color(Role.ACCENT if lit else Role.MUTED))
     height = painter.fontMetrics().height()
-    room = QRectF(min(start.x(), end.x()), start.y() - height - 2, abs(end.x() - start.x()), height)
+    room = QRectF(min(start.x(), end.x()), start.y() - height - 3, abs(end.x() - start.x()), height)
     painter.drawText(room, Qt.AlignmentFlag.AlignCenter, words)
 
 

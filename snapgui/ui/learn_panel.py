@@ -111,8 +111,10 @@ class LearnPanel(QWidget):
 
     def _measure(self) -> None:
         """A bar takes room only where the picture is wider than there is."""
+        room = self.width() - 2 * EDGE
+        self.picture.fit(room)
         wanted = self.picture.sizeHint()
-        bar = self._frame.horizontalScrollBar().sizeHint().height() if wanted.width() > self.width() - 2 * EDGE else 0
+        bar = self._frame.horizontalScrollBar().sizeHint().height() if wanted.width() > room else 0
         self._frame.setFixedHeight(wanted.height() + bar)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -13,7 +13,8 @@ from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import elided_middle, plain_label, plain_tip, size_words, tr, words
 
 WIDTHS = {Sort.GUEST: 18, Sort.IMAGE: 24, Sort.MEMORY: 22, Sort.FOLDED: 18}
-"""Average characters of the font."""
+TIGHT_WIDTHS = {**WIDTHS, Sort.IMAGE: 22, Sort.MEMORY: 20}
+"""Average characters of the font, where there is room and where there is little."""
 LINES = 3
 ICON = 14
 EDGE_X, EDGE_Y, GAP = 10, 6, 1
@@ -32,7 +33,8 @@ class LessonCard(Card):
         self.setSizePolicy(policy)
         self.box.setContentsMargins(EDGE_X, EDGE_Y, EDGE_X, EDGE_Y)
         self.box.setSpacing(GAP)
-        self._title = ElidedLabel(self, mode=Qt.TextElideMode.ElideLeft)
+        named = piece.sort in {Sort.IMAGE, Sort.MEMORY}  # it is their ends that tell files of one VM apart
+        self._title = ElidedLabel(self, mode=Qt.TextElideMode.ElideLeft if named else Qt.TextElideMode.ElideMiddle)
         self._note = plain_label("", self, "muted")
         self._mark = QLabel(self)
         self._about = plain_label("", self, "muted")
@@ -46,6 +48,10 @@ class LessonCard(Card):
         self.box.addStretch(1)
         self.show_piece(piece)
 
+    def tighten(self, tight: bool) -> None:
+        """Be as wide as there is room."""
+        self.setFixedWidth((TIGHT_WIDTHS if tight else WIDTHS)[self.piece.sort] * self.fontMetrics().averageCharWidth())
+
     def show_piece(self, piece: Piece) -> None:
         """Show the same part of the picture at another time."""
         self.piece = piece
@@ -57,7 +63,8 @@ class LessonCard(Card):
         self._title.setFont(font)
         room = self.width() - 2 * EDGE_X
         self._note.setText(elided_middle(_note(piece), self._note, room))
-        self._about.setText(elided_middle(about, self._about, room - (ICON + 4 if locked else 0)))
+        left = room - (ICON + 4 if locked else 0)
+        self._about.setText(self._about.fontMetrics().elidedText(about, Qt.TextElideMode.ElideRight, left))
         self._mark.setVisible(locked)
         if locked:
             self._mark.setPixmap(pixmap("lock", ICON, color(Role.WAIT), self.devicePixelRatioF()))
@@ -99,8 +106,10 @@ def _note(piece: Piece) -> str:
         return tr("goes away")
     if piece.being is Being.NEW:
         return tr("new: {kind}").format(kind=kind) if kind else tr("new")
-    if piece.image is None or piece.image.allocated_bytes is None:
+    if piece.image is None:
         return kind
+    if piece.image.allocated_bytes is None:
+        return piece.image.format
     return tr("{size} on disk").format(size=size_words(piece.image.allocated_bytes))
 
 
@@ -120,7 +129,7 @@ def _about(piece: Piece) -> tuple[str, bool]:
 
 def _inside_words(inside: Inside) -> str:
     sign = {Being.NEW: "+ ", Being.GOES: "− "}.get(inside.being, "▸ ")
-    return tr("Inside: {names}").format(names=sign + inside.name)
+    return tr("Inside: {names}").format(names=sign + " ".join(inside.name.split()))
 
 
 def _kept_inside(image: StoredImage) -> str:

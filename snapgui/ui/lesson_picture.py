@@ -25,7 +25,7 @@ class LessonPicture(QWidget):
         self.picture = Picture((), ())
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, CURVE_ROOM)
-        self._row.setSpacing(max(self.fontMetrics().horizontalAdvance(words(flow.text)) for flow in Flow) + GAP)
+        self._room = 0
 
     def show_picture(self, picture: Picture) -> None:
         """Show another picture, or the same at another time."""
@@ -37,6 +37,12 @@ class LessonPicture(QWidget):
             card.show_piece(piece)
         self.picture = picture
         self.update()
+
+    def fit(self, room: int) -> None:
+        """Be no wider than so many pixels, if that can be: with shorter arrows, of which only some have words."""
+        if room != self._room:
+            self._room = room
+            self._arrange()
 
     @property
     def lit_cards(self) -> list[LessonCard]:
@@ -54,6 +60,16 @@ class LessonPicture(QWidget):
         for card in self.cards:
             self._row.addWidget(card, 0, Qt.AlignmentFlag.AlignTop)
         self._row.addStretch(1)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        for tight in (False, True):
+            flows = (Flow.READS, Flow.WRITES) if tight else tuple(Flow)
+            self._row.setSpacing(max(self.fontMetrics().horizontalAdvance(words(flow.text)) for flow in flows) + GAP)
+            for card in self.cards:
+                card.tighten(tight)
+            if self.sizeHint().width() <= self._room:
+                break
         self.adjustSize()  # arrows are drawn between places that are known
         self._row.activate()
 

@@ -194,6 +194,7 @@ def test_revert_and_delete_beside(open_window: Open, idle_guest: Machine, stack:
     assert said.startswith(f"A new, empty overlay is made on {idle_guest.disk.name}")
     assert picture.piece(NEW_OVERLAY).being is Being.NEW
     user.see("writes to a new overlay", user.pane.learn)
+    assert_tidy(user.pane.learn)
 
 
 def test_clones(open_window: Open, idle_guest: Machine) -> None:
@@ -217,6 +218,7 @@ def test_clones(open_window: Open, idle_guest: Machine) -> None:
         assert flow in {arrow.flow for arrow in picture.lit_arrows if str(file) in {arrow.start, arrow.end}}
         said, picture = at(seen, Phase.RECORD, 2)
         assert picture.piece(CLONE).title == name
+        assert_tidy(user.pane.learn)
         keep(user, f"{name}-end")
 
 
