@@ -8,11 +8,11 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from snapgui.demo.comparing import Comparing
 from snapgui.demo.errors import GuestError
 from snapgui.demo.hypervisor import DemoMachine
 from snapgui.demo.menu import BREAK
 from snapgui.demo.stages import Say
+from snapgui.demo.storing import Storing
 from snapgui.hypervisor import snapshots
 from snapgui.hypervisor.connection import Connection
 from snapgui.ui.application import make_application
@@ -34,7 +34,7 @@ def run_tour(uri: str, machine: DemoMachine, pictures: Path, say: Say) -> bool:
     return tour.held
 
 
-class Tour(Comparing):
+class Tour(Storing):
     """The stages, in the order in which they are walked, in a thread of their own."""
 
     def walk(self) -> None:
@@ -59,8 +59,9 @@ class Tour(Comparing):
         """An order that the oldest supported libvirt allows: it takes external snapshots, but reverts to no one."""
         inside = (self.arrive, self.take_first, self.break_it, self.revert, self.undo, self.revert, self.follow_virsh)
         asked = (self.compare_upgrade,)
-        outside = (self.take_live, self.cancel_a_save, self.clone_by_dragging, self.run_both, self.protect_base)
-        return (*inside, *asked, self.delete_one, self.delete_rest, *outside, self.look_at_images)
+        drawn = (self.figure_of_blocks, self.take_live, self.figure_of_copies)
+        outside = (self.cancel_a_save, self.clone_by_dragging, self.run_both, self.protect_base)
+        return (*inside, *asked, self.delete_one, self.delete_rest, *drawn, *outside, self.look_at_images)
 
     # stages
 

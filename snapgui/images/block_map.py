@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from snapgui.images.blocks import WINDOW, Places, blocks, granularity
+from snapgui.images.blocks import WINDOW, Places, granularity, pieces
 from snapgui.images.clusters import Clusters, Holds
 from snapgui.images.layers import Layer, Layers
 from snapgui.images.qcow2 import ImageError
@@ -161,11 +161,11 @@ class _Runs:
                 break
             if not _has_tables(layer, start, end):
                 continue
-            found, where = blocks(layer, start, start + inside * step, step)
-            here = waiting[:inside] & (found != Holds.NOTHING)
-            depths[:inside][here], holds[:inside][here] = depth, found[here]
-            places[:inside][here] = where[here]
-            waiting[:inside] &= ~here
+            for first, found, where in pieces(layer, start, start + inside * step, step):
+                here = np.flatnonzero(waiting[first : first + len(found)] & (found != Holds.NOTHING))
+                depths[first + here], holds[first + here] = depth, found[here]
+                places[first + here] = where[here]
+                waiting[first + here] = False
         starts = start + step * np.arange(count, dtype=np.int64)
         return _Columns(starts, depths, holds, places, self._shared(depths, holds, places))
 

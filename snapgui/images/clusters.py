@@ -166,10 +166,12 @@ class Clusters:
 
     def _plain_table(self, start: int, words: "np.ndarray[tuple[int], np.dtype[np.uint64]]") -> Table:
         places = words & _MASK
-        holds = np.where(places != 0, Holds.DATA, Holds.NOTHING).astype(np.uint8)
-        if self.head.version > 2:  # noqa: PLR2004 - in version 2 the bit is reserved
+        holds = (places != 0) * np.uint8(Holds.DATA)
+        marks = int(np.bitwise_or.reduce(words)) if len(words) else 0  # most tables have none
+        if marks & _ZERO and self.head.version > 2:  # noqa: PLR2004 - in version 2 the bit is reserved
             holds[(words & _ZERO) != 0] = Holds.ZEROS
-        _mark_compressed(holds, places, words)
+        if marks & _COMPRESSED:
+            _mark_compressed(holds, places, words)
         return Table(start, self.granularity, holds, places)
 
     def _extended_table(self, start: int, words: "np.ndarray[tuple[int], np.dtype[np.uint64]]") -> Table:

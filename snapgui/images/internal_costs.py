@@ -5,6 +5,7 @@ its own. So only tables of its own are read for that (QEMU's docs/interop/qcow2.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -13,12 +14,13 @@ import numpy as np
 from snapgui.images.clusters import EXTENDED_L2
 from snapgui.images.qcow2 import OFFSET_MASK, ImageError, ImageSnapshot, Qcow2Head, read_bytes, read_l1
 from snapgui.images.refcounts import Numbers, Refcounts
-from snapgui.images.source import ByteSource
+from snapgui.images.source import ByteSource, together
 from snapgui.images.writer import WriteCancelled
 
 _COMPRESSED = np.uint64(1 << 62)
 _DESCRIPTOR = (1 << 62) - 1
 _MASK = np.uint64(OFFSET_MASK)
+_NONE = np.zeros(0, np.uint64)
 _SECTOR = 512
 
 
@@ -51,6 +53,27 @@ def internal_costs(
     return found
 
 
+def memory_apart(source: ByteSource, head: Qcow2Head) -> frozenset[str]:
+    """Return the snapshots whose memory nobody else refers to, as far as first-level tables tell: those are current.
+
+    Taking one gives its memory to the current state, too, which lets go of it at once, but is late to write that into
+    the counts; going back to one gives it to the current state again. Raises ImageError.
+    """
+    tables = {entry.name: _memory_tables(source, head, entry) for entry in head.snapshots}
+    active = set(read_l1(source, head.l1_offset, head.l1_entries))
+    users = Counter(table for mine in tables.values() for table in mine)
+    return frozenset(
+        name for name, mine in tables.items() if mine and not mine & active and all(users[table] == 1 for table in mine)
+    )
+
+
+def _memory_tables(source: ByteSource, head: Qcow2Head, entry: ImageSnapshot) -> frozenset[int]:
+    """Memory lies behind the end of the disk."""
+    entries = head.cluster_bytes // (16 if head.features & EXTENDED_L2 else 8)
+    first = -(-entry.virtual_bytes // (entries * head.cluster_bytes))
+    return frozenset(table for table in read_l1(source, entry.l1_offset, entry.l1_entries)[first:] if table)
+
+
 class _Tables:
     """The second-level tables of an image; what was found in one is kept."""
 
@@ -65,38 +88,47 @@ class _Tables:
         if len(tables) != np.count_nonzero(l1):
             raise ImageError("the image is damaged: two places of its disk have the same table")
         alone = self._counts.at(tables) == 1
+        unread = np.array([offset not in self._used for offset in tables.tolist()], np.bool_)
         own = -(-entry.l1_entries * 8 // cluster) + int(np.count_nonzero(alone))
-        own += self._own_clusters(tables[alone])
-        every = -(-entry.l1_entries * 8 // cluster) + len(tables) + sum(self._clusters(t) for t in tables.tolist())
+        own += self._own_clusters(tables[alone | unread], frozenset(tables[alone].tolist()))
+        every = -(-entry.l1_entries * 8 // cluster) + len(tables) + sum(self._used[t] for t in tables.tolist())
         return InternalCost(own * cluster, max(0, every - own) * cluster, entry.memory_bytes)
 
-    def _own_clusters(self, tables: Numbers) -> int:
-        """Compressed clusters lie together in one of the file, which counts each of them: all have to be its own."""
+    def _own_clusters(self, tables: Numbers, alone: Collection[int]) -> int:
+        """Read tables; return how many clusters only those that are ``alone`` refer to.
+
+        Compressed clusters lie together in one of the file, which counts each of them: all have to be its own.
+        """
         single, packed = 0, [np.zeros(0, np.uint64)]
-        for offset in tables.tolist():
-            plain, compressed = self._entries(offset)
-            single += int(np.count_nonzero(self._counts.at(plain) == 1))
-            packed.append(self._spans(compressed))
+        for offset, raw in self._read(tables.tolist()):
+            plain, compressed = self._entries(raw)
+            spans = self._spans(compressed)
+            self._used[offset] = len(plain) + (len(np.unique(spans)) if len(spans) else 0)
+            if offset in alone:
+                single += int(np.count_nonzero(self._counts.at(plain) == 1))
+                packed.append(spans)
         clusters, references = np.unique(np.concatenate(packed), return_counts=True)
         return single + int(np.count_nonzero(self._counts.of(clusters) == references.astype(np.uint64)))
 
-    def _clusters(self, offset: int) -> int:
-        """Return how many clusters of the file a table refers to."""
-        if offset not in self._used:
-            plain, compressed = self._entries(offset)
-            self._used[offset] = len(plain) + len(np.unique(self._spans(compressed)))
-        return self._used[offset]
-
-    def _entries(self, offset: int) -> tuple[Numbers, Numbers]:
-        """Return the places of plain clusters, and the descriptors of compressed ones."""
+    def _read(self, offsets: list[int]) -> Iterator[tuple[int, memoryview]]:
+        """Yield tables with their places, which are in order."""
         cluster = self._head.cluster_bytes
-        words = np.frombuffer(read_bytes(self._source, offset, cluster, most=cluster), ">u8")
+        for near in together(offsets, cluster):
+            first, length = near[0], near[-1] + cluster - near[0]
+            raw = memoryview(read_bytes(self._source, first, length, most=length))
+            yield from ((offset, raw[offset - first : offset - first + cluster]) for offset in near)
+
+    def _entries(self, raw: memoryview) -> tuple[Numbers, Numbers]:
+        """Return the places of plain clusters, and the descriptors of compressed ones."""
+        words = np.frombuffer(raw, ">u8")
         if self._head.features & EXTENDED_L2:
             words = words[::2]
-        words = words[words != 0].astype(np.uint64)
+        words = words.astype(np.uint64)
+        places = words & _MASK
+        if not int(np.bitwise_or.reduce(words)) & _COMPRESSED:  # most tables
+            return places[places != 0], _NONE
         compressed = (words & _COMPRESSED) != 0
-        plain = words[~compressed] & _MASK
-        return plain[plain != 0], words[compressed] & np.uint64(_DESCRIPTOR)
+        return places[~compressed & (places != 0)], words[compressed] & np.uint64(_DESCRIPTOR)
 
     def _spans(self, descriptors: Numbers) -> Numbers:
         """Return the numbers of the file's clusters in which compressed ones lie: one or two each."""

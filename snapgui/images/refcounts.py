@@ -15,9 +15,11 @@ from snapgui.images.source import ByteSource
 MOST_BYTES = 256 * 2**20
 """Of counts; a crafted header could ask for more than there is memory."""
 _BYTE = 8
+_LARGEST = 8
+"""Bytes of the widest count."""
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.uint64]]
-Values = np.ndarray[tuple[int], np.dtype[np.uint64]]
+Values = np.ndarray[tuple[int], np.dtype[np.unsignedinteger[Any]]]
 
 
 class Refcounts:
@@ -38,20 +40,18 @@ class Refcounts:
     def of(self, clusters: Numbers) -> Values:
         """Return how often clusters are referred to, by their number in the file; none beyond its end."""
         if self._bits >= _BYTE:
-            inside = clusters < len(self._counts)
-            found = np.zeros(len(clusters), np.uint64)
-            found[inside] = self._counts[clusters[inside]]
-            return found
+            return self._at_or_none(clusters)
         per = np.uint64(_BYTE // self._bits)
-        inside = clusters < np.uint64(len(self._counts)) * per
-        found = np.zeros(len(clusters), np.uint64)
-        chosen = clusters[inside]
-        words = self._counts[chosen // per].astype(np.uint64) >> (chosen % per * np.uint64(self._bits))
-        found[inside] = words & np.uint64((1 << self._bits) - 1)
-        return found
+        words = self._at_or_none(clusters // per) >> (clusters % per * np.uint64(self._bits)).astype(np.uint8)
+        return words & np.uint8((1 << self._bits) - 1)
+
+    def _at_or_none(self, numbers: Numbers) -> Values:
+        last = np.uint64(len(self._counts) - 1)  # which is 0, as all beyond
+        return self._counts[np.minimum(numbers, last).view(np.int64)]
 
 
-def _read(source: ByteSource, head: Qcow2Head) -> "np.ndarray[tuple[int], np.dtype[Any]]":
+def _read(source: ByteSource, head: Qcow2Head) -> Values:
+    """Return the counts, and a 0 behind them."""
     cluster = head.cluster_bytes
     per_block = cluster * _BYTE // head.refcount_bits
     clusters = -(-source.size // cluster)
@@ -60,8 +60,9 @@ def _read(source: ByteSource, head: Qcow2Head) -> "np.ndarray[tuple[int], np.dty
         raise ImageError("the image has more reference counts than can be read")
     entries = min(blocks, head.refcounts_clusters * cluster // 8)
     table = np.frombuffer(read_bytes(source, head.refcounts_at, entries * 8, most=MOST_BYTES), ">u8")
-    found = bytearray(blocks * cluster)
+    found = bytearray(blocks * cluster + _LARGEST)
     for number, offset in enumerate((table.astype(np.uint64) & np.uint64(OFFSET_MASK)).tolist()):
         if offset:
             found[number * cluster : (number + 1) * cluster] = read_bytes(source, offset, cluster, most=cluster)
-    return np.frombuffer(bytes(found), f">u{max(1, head.refcount_bits // _BYTE)}")
+    counts = np.frombuffer(found, f">u{max(1, head.refcount_bits // _BYTE)}")
+    return counts.astype(counts.dtype.newbyteorder("="))

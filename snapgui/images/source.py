@@ -1,12 +1,15 @@
 """Where the bytes of an image come from: a size and ranged reads, nothing else."""
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 HEAD_BYTES = 4096
 """Holds the header of most qcow2 images and the path of their base."""
+TOGETHER_BYTES = 2**20
+"""No more of neighbours are read at once. Gaps do not pay: through a volume, 64 KiB take a third of a question."""
 
 
 class ByteSource(Protocol):
@@ -86,3 +89,15 @@ class LocalFile:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
         self.close()
+
+
+def together(places: Iterable[int], length: int) -> Iterator[list[int]]:
+    """Group places, which are in order, of pieces of one length: neighbours, to be read at once."""
+    group: list[int] = []
+    for place in places:
+        if group and (place > group[-1] + length or place + length > group[0] + TOGETHER_BYTES):
+            yield group
+            group = []
+        group.append(place)
+    if group:
+        yield group

@@ -25,6 +25,7 @@ _ORDER = (
     "clone",
     "blocks",
     "files",
+    "storage",
     "compare_window",
     "listing",
     "depth",
