@@ -193,7 +193,7 @@ def clone(options: argparse.Namespace, console: Console) -> int:
             for note in plan.notes[-1:]:
                 console.say(f"snapgui: hint: {note}")
 
-        return _carry_out(options, console, connection, facts, plan, show)
+        return carry_out(options, console, connection, facts, plan, show)
 
 
 def clone_record(connection: Connection, plan: Plan, outcome: Outcome) -> dict[str, object]:
@@ -294,10 +294,10 @@ def _change(
             flatten_clones(connection, plan, clones, lambda first, of: run_patiently(first, of, connection, console))
             facts = read(connection, facts.vm.uuid)
             plan = make_plan(facts)
-        return _carry_out(options, console, connection, facts, plan, show)
+        return carry_out(options, console, connection, facts, plan, show)
 
 
-def _carry_out(
+def carry_out(
     options: argparse.Namespace,
     console: Console,
     connection: Connection,
@@ -305,6 +305,7 @@ def _carry_out(
     plan: Plan,
     show: Callable[[Facts, Outcome], None],
 ) -> int:
+    """Print the plan where only that is wanted, else run it and show what came of it; return the exit status."""
     if getattr(options, "dry_run", False):
         console.result(plan_record(plan), plan_text(plan))
         return FAILED if plan.blockers else DONE

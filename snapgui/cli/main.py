@@ -9,6 +9,7 @@ from snapgui import __version__
 from snapgui.cli.interruption import Interruption
 from snapgui.cli.printable import printable
 from snapgui.model.errors import Cancelled, SnapguiError
+from snapgui.model.health import Ail, Mending
 from snapgui.model.plan import Remedy
 from snapgui.model.records import KindWish, MemoryWish, Place, Then
 
@@ -48,6 +49,8 @@ def _check(root: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         root.error("--with-snapshots makes a full clone; it does not go with --linked")
     if getattr(options, "to", None) is not None and not options.to.strip():
         root.error("--to needs a URI")
+    if options.verb == "storage" and options.at is not None and options.vm is None:
+        root.error("--at needs a VM")
     if options.verb == "leftovers" and options.dry_run and not options.remove:
         root.error("--dry-run needs --remove here")
     if options.verb is not None and options.window_vm is not None:
@@ -59,7 +62,8 @@ def _check(root: argparse.ArgumentParser, options: argparse.Namespace) -> None:
 
 
 def _command(options: argparse.Namespace, interruption: Interruption) -> int:
-    from snapgui.cli import commands, diff, leftovers, storage  # noqa: PLC0415 - neither the window nor --help needs them
+    # Neither the window nor --help needs them.
+    from snapgui.cli import commands, diff, health, leftovers, storage  # noqa: PLC0415
     from snapgui.cli.output import Console  # noqa: PLC0415
 
     progress = getattr(options, "progress", "none")
@@ -76,6 +80,8 @@ def _command(options: argparse.Namespace, interruption: Interruption) -> int:
         "clone": commands.clone,
         "flatten": commands.flatten,
         "leftovers": leftovers.leftovers,
+        "check": health.check,
+        "mend": health.mend,
         "diff": diff.diff,
         "cat": diff.cat,
         "storage": storage.storage,
@@ -112,6 +118,8 @@ def parser() -> argparse.ArgumentParser:
     _add_remove(verbs)
     _add_doctor(verbs)
     _add_leftovers(verbs)
+    _add_check(verbs)
+    _add_mend(verbs)
     _add_diff(verbs)
     _add_cat(verbs)
     _add_storage(verbs)
@@ -254,6 +262,21 @@ def _add_leftovers(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     _add_changing(leftovers)
 
 
+def _add_check(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    check = verbs.add_parser("check", help="say what is wrong with images and snapshots: damage and remains")
+    check.add_argument("vm", metavar="VM", nargs="?", help="name or UUID (default: the whole hypervisor)")
+    check.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _add_mend(verbs: "argparse._SubParsersAction[_Parser]") -> None:
+    mend = verbs.add_parser("mend", help="mend what check has found")
+    mend.add_argument("vm", metavar="VM", help="name or UUID")
+    mend.add_argument("code", metavar="CODE", choices=[code.value for code in Ail], help="as check prints it")
+    mend.add_argument("--path", metavar="PATH", help="only the finding about this file")
+    mend.add_argument("--how", choices=[how.value for how in Mending], help="default: what can lose nothing, if any")
+    _add_changing(mend)
+
+
 def _add_diff(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     diff = verbs.add_parser("diff", help="say what differs between two snapshots, or a snapshot and now")
     diff.add_argument("vm", metavar="VM", help="name or UUID")
@@ -278,7 +301,9 @@ def _add_cat(verbs: "argparse._SubParsersAction[_Parser]") -> None:
 
 def _add_storage(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     storage = verbs.add_parser("storage", help="say how the disks are stored, and what every snapshot costs")
-    storage.add_argument("vm", metavar="VM[@SNAPSHOT]", help="name or UUID, and a snapshot")
+    storage.add_argument(
+        "vm", metavar="VM[@SNAPSHOT]", nargs="?", help="name or UUID, and a snapshot (default: sums of all)"
+    )
     storage.add_argument("--at", metavar="DISK:BYTE", type=_place, help="which file answers there, such as vda:1G")
     storage.add_argument("--json", action="store_true", help="print the result as JSON")
 

@@ -11,6 +11,8 @@ from snapgui.ui.disk_panel import DiskPanel
 
 BLOCK = 4096
 """Where the group descriptors of an ext4 filesystem lie: they change with every file that is made."""
+SHOWN = 4 * 2**20
+"""Bytes; eight times as many are drawn around the place that is followed."""
 
 
 class Storing(Comparing):
@@ -62,7 +64,7 @@ class Storing(Comparing):
 
     def _follow(self, place: int) -> Followed:
         panel = self._panel()
-        self._pilot.do(lambda: panel.strip.follow_at(place))
+        self._pilot.do(lambda: panel.strip.go_to(place, SHOWN))
         found = self._pilot.do(lambda: None if panel.disk is None else follow(panel.disk, place))
         if found is None:
             raise GuestError("The disk was not mapped.")

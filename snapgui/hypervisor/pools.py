@@ -139,6 +139,15 @@ def images_at(connection: Connection, directory: str) -> list[Volume]:
         return in_pool(pool)
 
 
+@contextlib.contextmanager
+def listed_at(connection: Connection, directory: str) -> Iterator[frozenset[str]]:
+    """Lend the paths of the files of a directory; while they are lent, their volumes can be opened."""
+    with pool_at(connection, directory) as pool:
+        with translated():
+            names = pool.listVolumes()
+        yield frozenset(posixpath.join(directory, name) for name in names)
+
+
 def list_pools(connection: Connection) -> tuple[tuple[str, str], ...]:
     """Return (name, directory) of every active pool that is one, without those that exist only for a while."""
     found = []

@@ -80,6 +80,13 @@ def define(connection: Connection, vm_uuid: str, text: str, *, current: bool) ->
         domain.snapshotCreateXML(text, flags)
 
 
+def forget(connection: Connection, vm_uuid: str, name: str) -> None:
+    """Remove the description of one snapshot; images stay as they are, and its children move up to its parent."""
+    handle = _handle(connection, vm_uuid, name)
+    with translated():
+        handle.delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
+
+
 def machine_xml(connection: Connection, vm_uuid: str, name: str) -> str:
     """Return the ``<domain>`` document of the VM as it was at a snapshot, with passwords."""
     return _machine(secure_xml(connection, vm_uuid, name))

@@ -127,9 +127,18 @@ def mentions(connection: Connection) -> tuple[Mention, ...]:
         domains = connection.libvirt.listAllDomains(0)
     found: dict[Mention, None] = {}
     for domain in domains:
-        for text in _documents(domain):
-            found.update(dict.fromkeys(_mentions(connection, parse(text), _name(domain))))
+        found.update(dict.fromkeys(_all_of(connection, domain)))
     return tuple(found)
+
+
+def mentions_of(connection: Connection, vm_uuid: str) -> tuple[Mention, ...]:
+    """Return every path that one VM names; raises where it cannot be read."""
+    return tuple(dict.fromkeys(_all_of(connection, connection.domain(vm_uuid))))
+
+
+def _all_of(connection: Connection, domain: Any) -> Iterator[Mention]:
+    for text in _documents(domain):
+        yield from _mentions(connection, parse(text), _name(domain))
 
 
 def _name(domain: Any) -> str:

@@ -76,7 +76,7 @@ class VolumeSink:
             if self._stream is None:
                 self._stream = self._connection.libvirt.newStream(0)
                 self._volume.upload(self._stream, self._place, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
-            _send(self._stream, content)
+            send_all(self._stream, content)
         self._place += len(content)
 
     def skip(self, length: int) -> None:
@@ -95,7 +95,7 @@ class VolumeSink:
             if first:
                 stream = self._connection.libvirt.newStream(0)
                 self._volume.upload(stream, 0, len(first), 0)
-                _send(stream, first)
+                send_all(stream, first)
                 stream.finish()
 
     def abort(self) -> None:
@@ -106,7 +106,8 @@ class VolumeSink:
                 stream.abort()
 
 
-def _send(stream: Any, content: bytes) -> None:
+def send_all(stream: Any, content: bytes) -> None:
+    """Put bytes into a stream that was opened for that; raises OSError, or libvirt's own error."""
     view = memoryview(content)
     while view:
         sent = stream.send(bytes(view[:_PIECE]))

@@ -27,6 +27,23 @@ def memory_format(source: ByteSource) -> str:
     return _FORMATS[number] if magic in _MAGICS and number < len(_FORMATS) else ""
 
 
+def is_whole(source: ByteSource) -> bool:
+    """Whether libvirt wrote a memory file to its end; it marks one as such only then."""
+    return source.read(0, len(_MAGICS[0])) == _MAGICS[0]
+
+
+def document_of(source: ByteSource) -> str:
+    """Return the ``<domain>`` document of the VM as it was when its memory was saved; raise ImageError."""
+    raw = source.read(0, _HEAD_BYTES)
+    if len(raw) < _HEAD_BYTES or _HEAD.unpack_from(raw)[0] not in _MAGICS:
+        raise ImageError("the memory file is none of libvirt's")
+    room = _HEAD.unpack_from(raw)[2]
+    body = source.read(_HEAD_BYTES, min(room, LARGEST_DOCUMENT))
+    if room > LARGEST_DOCUMENT or len(body) != room:
+        raise ImageError("the memory file is truncated or damaged")
+    return body.split(b"\0", 1)[0].decode("utf-8", "replace")
+
+
 def head_with_document(source: ByteSource, change: Callable[[str], str]) -> bytes:
     """Return the beginning of a memory file with its ``<domain>`` document changed; the RAM stays where it is.
 

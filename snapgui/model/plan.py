@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from snapgui.model.adoption import Adoption
 from snapgui.model.progress import Phase
 from snapgui.model.records import DiskRequest, FileCopy, ImageCopy, Kind, Lent, NewVm, Then
 from snapgui.model.text import Text
@@ -77,6 +78,11 @@ class Verb(StrEnum):
     REMOVE_POOL = "remove-pool"
     REMOVE = "remove"
     PAUSE = "pause"
+    ADOPT = "adopt"
+    FORGET = "forget"
+    REMOVE_ORPHAN = "remove-orphan"
+    SET_BASE = "set-base"
+    SET_FORMAT = "set-format"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,8 @@ class Step:
     """One change, with the phases that will be seen and the ``virsh`` command that does the same.
 
     ``snapshot`` and ``created`` say which snapshot is meant: a name may be reused between planning and running.
-    ``title`` and ``description`` None leave what is there. ``path`` is a file to remove, ``pool`` a pool.
+    ``title`` and ``description`` None leave what is there. ``path`` is a file to remove or to change, ``pool`` a pool.
+    ``ailment`` is the code of what a step mends, ``base`` and ``base_format`` what the image is to say then.
     """
 
     verb: Verb
@@ -112,6 +119,10 @@ class Step:
     path: str = ""
     pool: str = ""
     paths: tuple[str, ...] = ()
+    ailment: str = ""
+    base: str = ""
+    base_format: str = ""
+    adoption: Adoption | None = None
 
 
 class Operation(StrEnum):

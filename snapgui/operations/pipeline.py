@@ -18,6 +18,7 @@ from snapgui.operations import (
     delete,
     edit,
     flatten,
+    health_repairs,
     intents,
     leftover_removal,
     mend,
@@ -51,6 +52,11 @@ _PERFORM: dict[Verb, Callable[[Step, Task], None]] = {
     Verb.REMOVE_FILE: leftover_removal.remove_file,
     Verb.REMOVE_POOL: leftover_removal.remove_pool,
     Verb.REMOVE: remove.perform,
+    Verb.ADOPT: health_repairs.adopt,
+    Verb.FORGET: health_repairs.forget,
+    Verb.REMOVE_ORPHAN: health_repairs.remove_orphan,
+    Verb.SET_BASE: health_repairs.write_head,
+    Verb.SET_FORMAT: health_repairs.write_head,
 }
 
 

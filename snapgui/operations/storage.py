@@ -29,7 +29,8 @@ from snapgui.operations.history import History
 from snapgui.operations.image_access import layers_of
 from snapgui.operations.snapshot_costs import Counted, snapshot_costs
 from snapgui.operations.standing_still import standing_still
-from snapgui.operations.stored import PoolShare, Storage, StoredDisk, StoredImage
+from snapgui.operations.stored import Storage, StoredDisk, StoredImage
+from snapgui.operations.vm_costs import shares
 
 Cancel = threading.Event | None
 
@@ -55,7 +56,7 @@ def read_storage(
         looks = [_Look(connection, facts, state, stack) for state in states.values()]
         moving = [look for look in looks if look.moving]
         seconds = 0.0
-        if moving and still:
+        if moving and (still or _stands(facts)):
             with standing_still(connection, facts.vm.uuid, history) as pause:
                 for look in moving:
                     look.keep()
@@ -65,7 +66,13 @@ def read_storage(
             costs = snapshot_costs(connection, facts, counted, cancel)
         except WriteCancelled as error:
             raise Cancelled(QT_TRANSLATE_NOOP("errors", "Cancelled.")) from error
-    return Storage(disks, costs, tuple(_pools(connection, facts, disks, counted)), snapshot, seconds)
+    pools = shares(connection, facts, counted, (image for disk in disks for image in disk.chain))
+    return Storage(disks, costs, pools, snapshot, seconds)
+
+
+def _stands(facts: Facts) -> bool:
+    """Whether somebody has made the guest stand still, so that nobody has to be asked for that."""
+    return facts.vm.state is VmState.PAUSED and not facts.vm.pause.passing
 
 
 class _Look:
@@ -80,7 +87,7 @@ class _Look:
             self._layers = stack.enter_context(layers_of(connection, state.path, state.format, state.inside))
         except (ImageError, OSError, SnapguiError) as error:
             self._problem = _unreadable(error)
-        self.moving = state.live and facts.vm.state is not VmState.PAUSED and self._top is not None
+        self.moving = state.live and self._top is not None
 
     @property
     def _top(self) -> Clusters | None:
@@ -125,10 +132,17 @@ class _Look:
         try:
             if self._top is not None and not self._state.inside:
                 self._count(self._top)
-            return block_map(self._layers, self._refcounts, cancel)
+            return self._unless_changed(self._layers, block_map(self._layers, self._refcounts, cancel))
         except (ImageError, OSError) as error:
             self._problem = _unreadable(error)
             return None
+
+    def _unless_changed(self, layers: Layers, found: BlockMap) -> BlockMap | None:
+        frozen = layers.layers[1:] if self._state.live else layers.layers
+        if all(layer.unchanged() for layer in frozen):
+            return found
+        self._problem = QT_TRANSLATE_NOOP("storage", "An image was changed while it was read; look again.")
+        return None
 
     def _images(self, lineage: Lineage) -> Iterator[StoredImage]:
         if self._layers is None:
@@ -179,27 +193,3 @@ def _unreadable(error: Exception) -> Text:
     text = QT_TRANSLATE_NOOP("storage", "The images could not be read: {reason}.")
     reason = error.text if isinstance(error, SnapguiError) else str(error)
     return text.format(reason=str(reason).rstrip("."))
-
-
-def _pools(
-    connection: Connection, facts: Facts, disks: tuple[StoredDisk, ...], counted: Counted
-) -> Iterator[PoolShare]:
-    """Each file is counted once; what snapshots take inside an image is counted where that image lies."""
-    files: dict[str, tuple[str, int]] = {}
-    for disk in disks:
-        for image in disk.chain:
-            files[image.path] = image.pool, image.allocated_bytes or 0
-    overlays = {disk.overlay for snapshot in facts.tree for disk in snapshot.disks if disk.overlay}
-    memories = {snapshot.memory_file for snapshot in facts.tree if snapshot.memory_file}
-    for path, size in (*facts.allocated, *facts.sizes):
-        files.setdefault(path, (volumes.pool_of(connection, path), size))
-    shares: dict[str, list[int]] = {}
-    for path, (pool, size) in files.items():
-        share = shares.setdefault(pool, [0, 0])
-        share[0] += size
-        share[1] += size if path in overlays | memories else 0
-    for path, own in counted.inside.items():
-        pool = files.get(path, ("", 0))[0]
-        shares.setdefault(pool, [0, 0])[1] += own
-    for pool, (allocated, snapshots) in sorted(shares.items()):
-        yield PoolShare(pool, allocated, snapshots)

@@ -7,10 +7,12 @@ from PySide6.QtWidgets import QLineEdit, QStyledItemDelegate, QStyleOptionViewIt
 from snapgui.model.names import LONGEST_NAME
 from snapgui.model.records import Kind, Place, Snapshot
 from snapgui.ui.assets import pixmap
+from snapgui.ui.cost_words import own_words
 from snapgui.ui.graph_geometry import CardMetrics
 from snapgui.ui.relatives import Relative
-from snapgui.ui.snapshot_model import Node, SnapshotModel
+from snapgui.ui.snapshot_model import SnapshotModel
 from snapgui.ui.theme import Role, color
+from snapgui.ui.tree_node import Node
 from snapgui.ui.wording import age_words, badge_words, kind_words, tr
 
 TITLES_BELOW = 0.55
@@ -19,6 +21,8 @@ RADIUS = 8.0
 PADDING = 8.0
 CURRENT_MARK, MARK, ARROW = 14, 20, 16
 FADED = 0.3
+SMALL = 0.85
+"""Of the font's size."""
 
 
 class CardPainter(QStyledItemDelegate):
@@ -151,7 +155,12 @@ class CardPainter(QStyledItemDelegate):
         painter.restore()
         painter.setPen(color(Role.MUTED))
         _line(painter, text.translated(0, metrics.line + 2), age_words(snapshot.created))
+        painter.save()
+        painter.setFont(_small(painter))
+        painter.setPen(color(Role.MUTED if snapshot.kind is Kind.INTERNAL else Role.WAIT))
+        _line(painter, text.translated(0, metrics.line * 2 + 2), kind_words(snapshot.kind))
         self._badges(painter, inner, snapshot)
+        painter.restore()
 
     def _picture(self, painter: QPainter, rect: QRectF, snapshot: Snapshot) -> None:
         picture = self._model.thumbnail(snapshot.name)
@@ -174,12 +183,14 @@ class CardPainter(QStyledItemDelegate):
         painter.drawPixmap(target, picture, QRectF(picture.rect()))
 
     def _badges(self, painter: QPainter, inner: QRectF, snapshot: Snapshot) -> None:
-        painter.save()
-        font = QFont(painter.font())
-        font.setPointSizeF(font.pointSizeF() * 0.85)
-        painter.setFont(font)
-        height = QFontMetricsF(font).height() + 4
+        """At the right, what it costs, in full: badges make room for it."""
+        metrics = QFontMetricsF(painter.font())
+        height = metrics.height() + 4
         row = QRectF(inner.x(), inner.bottom() - height, inner.width(), height)
+        painter.setPen(color(Role.MUTED))
+        size = own_words(self._model.cost(snapshot.name))
+        _line(painter, row, size, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        row.setRight(row.right() - (metrics.horizontalAdvance(size) + 6 if size else 0.0))
         state = (Role.ACCENT_SOFT, Role.ACCENT) if snapshot.memory is not Place.NONE else (Role.GROUND, Role.MUTED)
         end = _pill(painter, row, badge_words(snapshot), *state)
         if snapshot.name == self._model.tree.current:
@@ -187,12 +198,7 @@ class CardPainter(QStyledItemDelegate):
             painter.drawPixmap(QPointF(end + 6, row.center().y() - CURRENT_MARK / 2), mark)
             end += 6 + CURRENT_MARK
         if snapshot.safety:
-            end = _pill(painter, row.adjusted(end - row.x() + 4, 0, 0, 0), tr("safety"), Role.GOOD_SOFT, Role.GOOD)
-        roles = (Role.GROUND, Role.MUTED) if snapshot.kind is Kind.INTERNAL else (Role.WAIT_SOFT, Role.WAIT)
-        painter.setPen(color(roles[1]))
-        rest = QRectF(end + 6, row.y(), max(0.0, row.right() - end - 6), height)
-        _line(painter, rest, kind_words(snapshot.kind), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        painter.restore()
+            _pill(painter, row.adjusted(end - row.x() + 4, 0, 0, 0), tr("safety"), Role.GOOD_SOFT, Role.GOOD)
 
     # editing in place
 
@@ -222,6 +228,12 @@ def _bold(painter: QPainter) -> QFont:
     return font
 
 
+def _small(painter: QPainter) -> QFont:
+    font = QFont(painter.font())
+    font.setPointSizeF(font.pointSizeF() * SMALL)
+    return font
+
+
 def _line(
     painter: QPainter,
     rect: QRectF,
@@ -235,8 +247,10 @@ def _line(
 
 
 def _pill(painter: QPainter, row: QRectF, text: str, ground: Role, front: Role) -> float:
-    """Draw a badge at the left of ``row`` and return where it ends."""
+    """Draw a badge at the left of ``row``, if there is room, and return where it ends."""
     width = min(QFontMetricsF(painter.font()).horizontalAdvance(text) + 12, row.width())
+    if width < row.height():
+        return row.x()
     pill = QRectF(row.x(), row.y(), width, row.height())
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(color(ground))

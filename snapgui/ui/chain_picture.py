@@ -92,6 +92,10 @@ class ChainPicture(QWidget):
             card.light(any(number in wanted for number in _numbers(card)))
         self.update()
 
+    def card_of(self, number: int) -> Card | None:
+        """Return the card that shows the image of this number, or into which it is folded."""
+        return next((card for card in self.cards if number in _numbers(card)), None)
+
     def show_all(self) -> None:
         """Fold nothing."""
         self._all = True
@@ -140,8 +144,9 @@ class ChainPicture(QWidget):
 
     def _copy(self, painter: QPainter, number: int) -> None:
         """What a first write copies comes up from the image that has it: drawn below the cards."""
-        top = next(card for card in self.cards if 0 in _numbers(card))
-        source = next(card for card in self.cards if number in _numbers(card))
+        top, source = self.card_of(0), self.card_of(number)
+        if top is None or source is None:
+            return
         begin = QPointF(source.geometry().center().x(), source.geometry().bottom() + 3)
         end = QPointF(top.geometry().center().x(), top.geometry().bottom() + 4)
         low = self.height() - 6

@@ -15,14 +15,18 @@ from PySide6.QtWidgets import (
 )
 
 from snapgui.model.records import Machine, Place, Snapshot, Vm
+from snapgui.model.storage import SnapshotCost
 from snapgui.model.tree import SnapshotTree
+from snapgui.operations.vm_costs import VmCosts
+from snapgui.ui.cost_words import Row, cost_rows, memory_row, vm_rows
 from snapgui.ui.elided_label import ElidedLabel
 from snapgui.ui.relatives import Relative
 from snapgui.ui.wording import (
+    breakable,
     kind_words,
-    memory_words,
     moment_words,
     plain_label,
+    plain_tip,
     size_words,
     snapshot_state_words,
     state_words,
@@ -90,24 +94,28 @@ class Details(QScrollArea):
         self._show_description(None)
         self._take.hide()
 
-    def show_snapshot(self, snapshot: Snapshot, tree: SnapshotTree, picture: QPixmap | None) -> None:
+    def show_snapshot(
+        self, snapshot: Snapshot, tree: SnapshotTree, picture: QPixmap | None, cost: SnapshotCost | None = None
+    ) -> None:
         """Show one snapshot."""
         self._title.set_text(snapshot.label)
         mark = [snapshot_state_words(snapshot), self.tr("current") if tree.current == snapshot.name else ""]
         self._when.setText(" · ".join([moment_words(snapshot.created), *(part for part in mark if part)]))
         self._screen.set_picture(picture)
         parent = tree.parent(snapshot.name)
-        rows = [(self.tr("Name"), snapshot.name)] if snapshot.title else []
-        rows += [(self.tr("Kind"), kind_words(snapshot.kind)), (self.tr("Memory"), memory_words(snapshot))]
-        rows += [(self.tr("Parent"), self.tr("none") if parent is None else tree[parent].label)]
-        rows += [(self.tr("Disks"), disk) for disk in _disk_lines(snapshot)]
+        rows: list[Row] = [(self.tr("Name"), snapshot.name, "")] if snapshot.title else []
+        rows += [(self.tr("Kind"), kind_words(snapshot.kind), ""), memory_row(snapshot, cost), *cost_rows(cost)]
+        rows += [(self.tr("Parent"), self.tr("none") if parent is None else tree[parent].label, "")]
+        rows += [(self.tr("Disks"), disk, "") for disk in _disk_lines(snapshot)]
         rows += _machine_rows(snapshot.machine)
         self._fill(rows)
         self._show_description(snapshot)
         self._shown = (snapshot.name, snapshot)
         self._take.hide()
 
-    def show_current(self, vm: Vm, machine: Machine, tree: SnapshotTree, changed: bool | None) -> None:
+    def show_current(
+        self, vm: Vm, machine: Machine, tree: SnapshotTree, changed: bool | None, costs: VmCosts | None = None
+    ) -> None:
         """Show the current state."""
         same = self._shown == ("here", vm.uuid) and vm.state.active
         self._shown = ("here", vm.uuid)
@@ -116,10 +124,11 @@ class Details(QScrollArea):
         if not same:
             self._screen.set_picture(None)
         since = {True: self.tr("changed"), False: self.tr("unchanged"), None: self.tr("not known")}[changed]
-        rows = [(self.tr("State"), state_words(vm))]
+        rows: list[Row] = [(self.tr("State"), state_words(vm), "")]
         if tree.current is not None:
-            rows += [(self.tr("Based on"), tree[tree.current].label), (self.tr("Since then"), since)]
-        rows += [(self.tr("Disks"), f"{disk.target}  {disk.source}") for disk in machine.disks[:MOST_DISKS]]
+            rows += [(self.tr("Based on"), tree[tree.current].label, ""), (self.tr("Since then"), since, "")]
+        rows += vm_rows(costs or VmCosts())
+        rows += [(self.tr("Disks"), f"{disk.target}  {disk.source}", "") for disk in machine.disks[:MOST_DISKS]]
         rows += _machine_rows(machine)
         self._fill(rows)
         self._show_description(None)
@@ -131,10 +140,10 @@ class Details(QScrollArea):
         self._title.set_text(relative.title)
         self._when.setText(relative.subtitle)
         self._screen.set_picture(None)
-        rows = [(self.tr("Name") if relative.vm else self.tr("Image"), relative.name)]
-        rows += [(self.tr("Kind"), relative.kind), (self.tr("State"), relative.state or self.tr("not known"))]
+        rows: list[Row] = [(self.tr("Name") if relative.vm else self.tr("Image"), relative.name, "")]
+        rows += [(self.tr("Kind"), relative.kind, ""), (self.tr("State"), relative.state or self.tr("not known"), "")]
         based = self.tr("the current state") if relative.snapshot is None else relative.snapshot
-        self._fill([*(rows if relative.vm else rows[:2]), (self.tr("Based on"), based)])
+        self._fill([*(rows if relative.vm else rows[:2]), (self.tr("Based on"), based, "")])
         self._show_description(None)
         self._take.hide()
 
@@ -155,13 +164,14 @@ class Details(QScrollArea):
     def _on_described(self, name: str, text: str) -> None:
         self.described.emit(name, text)
 
-    def _fill(self, rows: list[tuple[str, str]]) -> None:
+    def _fill(self, rows: list[Row]) -> None:
         while self._facts.rowCount():
             self._facts.removeRow(0)
         before = ""
-        for name, text in rows:
+        for name, text, tip in rows:
             label = plain_label("" if name == before else name, self, "muted")
             value = _WrappedValue(text, self)
+            value.setToolTip(plain_tip(tip) if tip else "")
             self._facts.addRow(label, value)
             before = name
 
@@ -173,7 +183,7 @@ class _WrappedValue(QLabel):
         super().__init__(parent)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
-        self.setText(_breakable(text))
+        self.setText(breakable(text))
         self.setAccessibleName(text)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
@@ -282,22 +292,10 @@ def _disk_lines(snapshot: Snapshot) -> list[str]:
     return [*lines, tr("and {count} more").format(count=more)] if more > 0 else lines
 
 
-def _machine_rows(machine: Machine) -> list[tuple[str, str]]:
+def _machine_rows(machine: Machine) -> list[Row]:
     if not machine.vcpus:
         return []
     cpus = tr("1 virtual CPU") if machine.vcpus == 1 else tr("{count} virtual CPUs").format(count=machine.vcpus)
     rows = [(tr("Machine"), f"{cpus}, {size_words(machine.memory)}"), (tr("Firmware"), machine.firmware.upper())]
     rows += [(tr("Network"), f"{nic.model} {nic.source or nic.mac}".strip()) for nic in machine.interfaces[:MOST_DISKS]]
-    return rows
-
-
-def _breakable(text: str) -> str:
-    """Return text in which a long word may break after slashes, dots and dashes, and at worst every 24 letters."""
-    pieces, run = [], 0
-    for char in text:
-        pieces.append(char)
-        run = 0 if char.isspace() else run + 1
-        if char in "/._-" or run >= 24:  # noqa: PLR2004 - narrower than the panel at its narrowest
-            pieces.append("\u200b")
-            run = 0
-    return "".join(pieces)
+    return [(name, text, "") for name, text in rows]

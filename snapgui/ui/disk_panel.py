@@ -11,6 +11,7 @@ from snapgui.ui.elided_label import ElidedLabel
 from snapgui.ui.serving_strip import ServingStrip, summary_of
 from snapgui.ui.wording import plain_label, size_words, tr, words
 
+MARGIN = 16
 LINES = 3
 """Lines that the sentences may take: what is below does not jump while the pointer moves."""
 
@@ -57,9 +58,8 @@ class DiskPanel(QFrame):
         self._draw()
         self.strip.setVisible(disk.blocks is not None)
         self.sentence.setVisible(disk.blocks is not None)
+        self._show_followed(None)
         self.strip.show_serving(disk, summary_of(disk))
-        if not self.strip.pinned:
-            self._show_followed(None)
 
     def _draw(self) -> None:
         if self.disk is None:
@@ -76,6 +76,9 @@ class DiskPanel(QFrame):
 
     def _show_followed(self, followed: Followed | None) -> None:
         self.picture.light(light_of(followed))
+        card = None if followed is None or followed.reads is None else self.picture.card_of(followed.reads)
+        if card is not None and self.strip.pinned:  # not while the pointer only passes over it
+            self._frame.ensureWidgetVisible(card, MARGIN, 0)
         if followed is None:
             hint = tr("Point at a place of the disk to see which file answers there, and where a write would go.")
             self.sentence.setText(hint)

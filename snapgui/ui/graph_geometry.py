@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QFontMetrics
 
 from snapgui.model.layout import tidy
-from snapgui.ui.snapshot_model import Node
+from snapgui.ui.tree_node import Node
 
 GRID = 4
 
@@ -27,9 +27,9 @@ class CardMetrics:
 
     @classmethod
     def of(cls, font: QFontMetrics) -> "CardMetrics":
-        """Return the sizes for a font: about 196 × 80 for one of 15 pixels."""
+        """Return the sizes for a font: about 196 × 84 for one of 15 pixels."""
         line = font.height()
-        return cls(_grid(line * 13), _grid(line * 5.2), _grid(line * 3.5), _grid(line * 1.6), _grid(line * 2.4), line)
+        return cls(_grid(line * 13), _grid(line * 5.6), _grid(line * 3.5), _grid(line * 1.6), _grid(line * 2.4), line)
 
 
 def _grid(size: float) -> int:

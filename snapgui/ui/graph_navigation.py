@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QObject, QP
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
 from PySide6.QtWidgets import QAbstractItemView, QGestureEvent, QPinchGesture
 
-from snapgui.ui.snapshot_model import Node
+from snapgui.ui.tree_node import Node
 
 if TYPE_CHECKING:
     from snapgui.ui.graph_view import GraphView

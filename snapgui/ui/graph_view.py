@@ -36,8 +36,9 @@ from snapgui.ui.card_painter import DOTS_BELOW, CardPainter
 from snapgui.ui.graph_geometry import CardMetrics, GraphGeometry
 from snapgui.ui.graph_navigation import GraphNavigation
 from snapgui.ui.overview import Overview
-from snapgui.ui.snapshot_model import Node, SnapshotModel
+from snapgui.ui.snapshot_model import SnapshotModel
 from snapgui.ui.theme import Role, color
+from snapgui.ui.tree_node import Node
 from snapgui.ui.unfolding import Unfolding
 
 SMALLEST, LARGEST, ZOOM_STEP = 0.08, 2.0, 1.2

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from snapgui.operations.stored import StoredDisk, StoredImage
 from snapgui.ui.assets import pixmap
@@ -12,9 +12,9 @@ from snapgui.ui.elided_label import ElidedLabel
 from snapgui.ui.layer_look import LayerSwatch
 from snapgui.ui.serving_strip import share_words
 from snapgui.ui.theme import Role, color
-from snapgui.ui.wording import plain_label, plain_tip, size_words, tr
+from snapgui.ui.wording import breakable, plain_label, plain_tip, short_name, size_words, tr
 
-WIDTH, GUEST_WIDTH = 34, 22
+WIDTH, GUEST_WIDTH = 40, 22
 """Average characters of the font."""
 ICON = 16
 MOST_NAMES = 2
@@ -62,7 +62,7 @@ class GuestCard(Card):
             said = tr("guest, running") if running else tr("guest, shut off")
             self.box.addWidget(plain_label(said, self, "muted"))
         else:
-            label = plain_label(tr("as it was at “{name}”").format(name=snapshot), self, "muted")
+            label = plain_label(breakable(tr("as it was at “{name}”").format(name=short_name(snapshot))), self, "muted")
             label.setWordWrap(True)
             self.box.addWidget(label)
 
@@ -108,13 +108,24 @@ class ImageCard(Card):
     def _reason(self, text: str) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(6)
-        mark = QLabel(self)
-        mark.setPixmap(pixmap("lock", ICON, color(Role.WAIT), self.devicePixelRatioF()))
-        row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(_Lock(self), 0, Qt.AlignmentFlag.AlignTop)
         label = plain_label(text, self)
         label.setWordWrap(True)
         row.addWidget(label, 1)
         return row
+
+
+class _Lock(QWidget):
+    """What is behind it cannot be changed; the text beside it says why."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setFixedSize(ICON, ICON)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, pixmap("lock", ICON, color(Role.WAIT), self.devicePixelRatioF()))
+        painter.end()
 
 
 class _Inside(QFrame):
@@ -193,10 +204,10 @@ def _reasons(disk: StoredDisk, number: int) -> Iterator[str]:
 
 
 def _named(names: tuple[str, ...], one: str, many: str) -> str:
-    shown = ", ".join(f"“{name}”" for name in names[:MOST_NAMES])
+    shown = ", ".join(f"“{short_name(name)}”" for name in names[:MOST_NAMES])
     if len(names) > MOST_NAMES:
         shown = tr("{names} and {count} more").format(names=shown, count=len(names) - MOST_NAMES)
-    return (one if len(names) == 1 else many).format(names=shown)
+    return breakable((one if len(names) == 1 else many).format(names=shown))
 
 
 def _everything(image: StoredImage) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import QLineEdit, QMainWindow, QMessageBox, QSplitter, QWidget
 
@@ -20,6 +20,8 @@ from snapgui.ui.clone_wishes import CloneWishes
 from snapgui.ui.closing import Closing
 from snapgui.ui.compare_wishes import CompareWishes
 from snapgui.ui.connections import Connections
+from snapgui.ui.cost_loader import CostLoader
+from snapgui.ui.cost_words import total_words
 from snapgui.ui.details import Details
 from snapgui.ui.flows import GRACE_S, Deferred, Flows
 from snapgui.ui.host import Host
@@ -70,6 +72,7 @@ class MainWindow(QMainWindow):
         self.clone_wishes.dragging.comparing.connect(self.compare_wishes.open)
         self._thumbnails = ThumbnailLoader(bridge, self.pane.model, self)
         self.lineage = LineageLoader(self._works_on, self)
+        self.costs = CostLoader(bridge, self.watcher, self.jobs.busy, self)
         self._live_screen = LiveScreen(self.watcher, self)
         self._live_screen.seen.connect(self.details.set_picture)
         self._closing = Closing(self.jobs, self)
@@ -77,6 +80,11 @@ class MainWindow(QMainWindow):
         self.appearance.changed.connect(self._recolour)
         self._status = plain_label("", self, "muted")
         self.statusBar().addWidget(self._status, 1)
+        self._total = plain_label("", self, "muted")
+        self.statusBar().addPermanentWidget(self._total)
+        self._selection_again = QTimer(self)  # many rows change at once
+        self._selection_again.setSingleShot(True)
+        self._selection_again.timeout.connect(self._on_selection)
         self._build()
         self._connect()
         self._restore()
@@ -113,7 +121,8 @@ class MainWindow(QMainWindow):
         self.details.described.connect(lambda name, text: self._edit(EditRequest(name, description=text)))
         self.details.wanted.connect(lambda name: actions[name].trigger())
         pane.banner.cancelled.connect(self.flows.cancel)
-        pane.model.dataChanged.connect(lambda *_: self._on_selection())
+        pane.model.dataChanged.connect(lambda *_: self._selection_again.start())
+        self.costs.changed.connect(self._show_costs)
         self.watcher.seen.connect(self._on_seen)
         self.watcher.gone.connect(self._on_gone)
         self.vms.gone.connect(self._on_gone)
@@ -122,6 +131,7 @@ class MainWindow(QMainWindow):
         self.flows.progressed.connect(self._on_progress)
         self.flows.ended.connect(self._on_ended)
         self.jobs.running_changed.connect(self.update_actions)
+        self.jobs.running_changed.connect(self.costs.look)
         self.jobs_panel.asked.connect(self._on_job_asked)
         self.search.textChanged.connect(self._on_search)
         self.search.returnPressed.connect(self._on_search_next)
@@ -199,6 +209,7 @@ class MainWindow(QMainWindow):
             self._hold()
             self.watcher.watch(host, vm_uuid)
         self.lineage.show(self.watcher.host)
+        self.costs.look()
         self._show_banner()
         self.update_actions()
 
@@ -214,6 +225,11 @@ class MainWindow(QMainWindow):
         """VMs came, went or changed, or a connection stands again: clones may have."""
         self._show_relatives(host)
         self.lineage.read(host)
+        self.costs.look()
+
+    def _show_costs(self) -> None:
+        self.pane.model.set_costs({cost.name: cost for cost in self.costs.costs.costs})
+        self._on_selection()
 
     def _show_relatives(self, host: Host) -> None:
         if host is self.watcher.host and self.watcher.known is not None:
@@ -261,6 +277,7 @@ class MainWindow(QMainWindow):
         host = situation.host
         version = "" if host is None or not host.up else f" · libvirt {_dotted(host.capabilities.libvirt)}"
         self._status.setText("" if host is None else host_title(host) + version)
+        self._total.setText(total_words(len(situation.tree.snapshots), self.costs.costs))
 
     def _vm(self) -> Vm | None:
         known = self.watcher.known
@@ -277,11 +294,12 @@ class MainWindow(QMainWindow):
             self.details.show_nothing()
         elif len(chosen) == 1:
             picture = self.pane.model.thumbnail(chosen[0].name)
-            self.details.show_snapshot(chosen[0], known.tree, picture)
+            cost = self.pane.model.cost(chosen[0].name)
+            self.details.show_snapshot(chosen[0], known.tree, picture, cost)
         elif (relative := self.pane.relative_selected()) is not None:
             self.details.show_relative(relative)
         elif self.pane.here_selected() or not known.tree.snapshots:
-            self.details.show_current(known.vm, known.machine, known.tree, known.changed)
+            self.details.show_current(known.vm, known.machine, known.tree, known.changed, self.costs.costs)
         else:
             self.details.show_nothing()
         self.storage_wishes.update()
@@ -362,6 +380,7 @@ class MainWindow(QMainWindow):
                 host.open()
         self.watcher.look(full=True)
         self.lineage.read(self.watcher.host, afresh=True)
+        self.costs.look(afresh=True)
         self.storage_wishes.look_again()
 
     def _find(self) -> None:
@@ -478,6 +497,7 @@ class MainWindow(QMainWindow):
         for name in ("overview", "details", "activity"):
             settings.set_flag(name, actions[name].isChecked())
         self.compare_wishes.close()
+        self.costs.stop()
         self.storage_wishes.close()
         self._bridge.close()
         for host in self.vms_model.hosts:

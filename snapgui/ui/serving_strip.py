@@ -2,7 +2,7 @@
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QCursor, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from snapgui.images.block_map import BlockMap
@@ -55,6 +55,8 @@ class ServingStrip(Strip[ServingView]):
         self.pinned = False
         if pinned and view is not None and place < view.capacity:
             self.follow_at(place)
+        elif self.underMouse():
+            self._follow_pointer(self.mapFromGlobal(QCursor.pos()).x())
 
     def follow_at(self, place: int) -> None:
         """Put the cursor at a byte and follow it."""
@@ -77,8 +79,8 @@ class ServingStrip(Strip[ServingView]):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
-        if self.view is not None and self._pressed is None and not self.pinned:
-            self.followed.emit(follow(self.view.disk, int(self._place(event.position().x()))))
+        if self._pressed is None and not self.pinned:
+            self._follow_pointer(event.position().x())
 
     def leaveEvent(self, _event: QEvent) -> None:
         if not self.pinned:
@@ -89,6 +91,10 @@ class ServingStrip(Strip[ServingView]):
             self.release()
             return
         super().keyPressEvent(event)
+
+    def _follow_pointer(self, x: float) -> None:
+        if self.view is not None:
+            self.followed.emit(follow(self.view.disk, int(self._place(x))))
 
     def _pin(self) -> None:
         self.pinned = True

@@ -1,17 +1,22 @@
 """The snapshot tree of one VM as a Qt model. It is spliced, never reset, so that views keep their place."""
 
+import contextlib
 import itertools
+from collections.abc import Iterator, Mapping
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QPixmap
 
 from snapgui.model.changes import diff
 from snapgui.model.records import Snapshot, Vm
+from snapgui.model.storage import SnapshotCost
 from snapgui.model.tree import SnapshotTree
 from snapgui.ui.assets import icon
 from snapgui.ui.relatives import Key, Relative
 from snapgui.ui.row_words import Column, relative_cell, snapshot_cell, snapshot_spoken, snapshot_tip
+from snapgui.ui.size_order import SizeOrder
 from snapgui.ui.theme import color
+from snapgui.ui.tree_node import Node
 from snapgui.ui.wording import state_words, tr
 
 AnyIndex = QModelIndex | QPersistentModelIndex
@@ -19,36 +24,18 @@ ROOT = QModelIndex()
 _CELL = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsDragEnabled
 _RELATIVE = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 _TITLE = _CELL | Qt.ItemFlag.ItemIsEditable
-
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 COLUMNS = len(Column)
-
-
-class Node:
-    """One row: a snapshot, a relative, or (both None) the current state. The invisible root is its own parent."""
-
-    __slots__ = ("children", "number", "parent", "relative", "row", "snapshot")
-
-    def __init__(self, number: int, snapshot: Snapshot | None, relative: Relative | None = None) -> None:
-        self.number = number
-        self.snapshot = snapshot
-        self.relative = relative
-        self.parent: Node = self
-        self.children: list[Node] = []
-        self.row = 0
-
-    @property
-    def is_here(self) -> bool:
-        """Whether this is "You are here"."""
-        return self.snapshot is None and self.relative is None
 
 
 class SnapshotModel(QAbstractItemModel):
     """Rows are snapshots, oldest first; "You are here" is the last child of the current snapshot.
 
     What hangs off a snapshot or off the current state but is none of them comes last; what the VM is a clone of is the
-    parent of all. ``edited`` is emitted with (snapshot name, title) when the user renames in place; ``surrounded`` when
-    relatives came or went.
+    parent of all. Sorted by size, all rows are one flat list for Qt; the nodes remain a tree, which the graph places.
+    ``edited`` is emitted with (snapshot name, title) when the user renames in place; ``surrounded`` when relatives came
+    or went.
     """
 
     edited = Signal(str, str)
@@ -64,6 +51,8 @@ class SnapshotModel(QAbstractItemModel):
         self._nodes: dict[int, Node] = {0: self._root, self._here.number: self._here}
         self._by_name: dict[str, Node] = {}
         self._thumbnails: dict[str, QPixmap] = {}
+        self._costs: dict[str, SnapshotCost] = {}
+        self._sizes = SizeOrder()
         self._origin: Relative | None = None
         self._below: tuple[Relative, ...] = ()
         self._relatives: dict[Key, Node] = {}
@@ -76,9 +65,13 @@ class SnapshotModel(QAbstractItemModel):
 
     def show(self, vm: Vm, tree: SnapshotTree, changed: bool | None) -> None:
         """Take over a new state of the same VM, step by step; the first one at once."""
-        if not self.tree.snapshots:
-            self._fill(vm, tree, changed)
-            return
+        with self._as_tree():
+            if self.tree.snapshots:
+                self._splice(vm, tree, changed)
+            else:
+                self._fill(vm, tree, changed)
+
+    def _splice(self, vm: Vm, tree: SnapshotTree, changed: bool | None) -> None:
         changes = diff(self.tree, tree)
         replaced = {name: self._by_name.pop(name) for name in changes.removed}
         self.tree = tree
@@ -87,7 +80,8 @@ class SnapshotModel(QAbstractItemModel):
         for name in sorted(changes.moved, key=lambda name: len(tree.path(name))):
             self._move(self._by_name[name], self._parent_node(name))
         self._move(self._here, self._node_of(tree.current))
-        for node in replaced.values():
+        for name, node in replaced.items():
+            self._costs.pop(name, None)
             for child in [child for child in node.children if child.relative is not None]:
                 self._remove(child)
             self._remove(node)
@@ -107,7 +101,9 @@ class SnapshotModel(QAbstractItemModel):
         if (origin, below) == (self._origin, self._below) or self.vm is None:
             return
         self._origin, self._below = origin, below
-        if self._hang():
+        with self._as_tree():
+            hung = self._hang()
+        if hung:
             self.surrounded.emit()
 
     @property
@@ -122,12 +118,14 @@ class SnapshotModel(QAbstractItemModel):
 
     def clear(self) -> None:
         """Show no VM: for a change to another one, where keeping one's place means nothing."""
-        self.beginResetModel()
-        self._empty()
-        self._origin, self._below = None, ()
-        self._append(self._root, self._here)
-        self.tree, self.vm, self.changed = SnapshotTree(), None, None
-        self.endResetModel()
+        with self._as_tree():
+            self.beginResetModel()
+            self._empty()
+            self._costs.clear()
+            self._origin, self._below = None, ()
+            self._append(self._root, self._here)
+            self.tree, self.vm, self.changed = SnapshotTree(), None, None
+            self.endResetModel()
         self.restructured.emit()
 
     def set_thumbnail(self, name: str, picture: QPixmap) -> None:
@@ -139,6 +137,31 @@ class SnapshotModel(QAbstractItemModel):
     def thumbnail(self, name: str) -> QPixmap | None:
         """Return the picture of a snapshot, if it has been loaded."""
         return self._thumbnails.get(name)
+
+    def set_costs(self, costs: Mapping[str, SnapshotCost]) -> None:
+        """Show what snapshots cost, also those that are shown later; of those that are not named, nobody knows."""
+        changed = [name for name in costs.keys() | self._costs.keys() if costs.get(name) != self._costs.get(name)]
+        self._costs = dict(costs)
+        for name in changed:
+            if name in self._by_name:  # a title that is being typed is in another cell, and not torn away
+                cell = self._index(self._by_name[name], Column.SIZE)
+                self.dataChanged.emit(cell, cell)
+        if changed and self._sizes:
+            self._reorder(by_size=True)
+
+    def cost(self, name: str) -> SnapshotCost | None:
+        """Return what a snapshot costs, if that is known."""
+        return self._costs.get(name)
+
+    @property
+    def by_size(self) -> bool:
+        """Whether the rows are one flat list, the largest first."""
+        return bool(self._sizes)
+
+    def sort_by_size(self, wanted: bool) -> None:
+        """Show all rows as one flat list, the largest first, or as the tree again."""
+        if wanted != self.by_size:
+            self._reorder(by_size=wanted)
 
     def node(self, index: AnyIndex) -> Node:
         """Return the row behind an index (the invisible root for an invalid one)."""
@@ -171,19 +194,19 @@ class SnapshotModel(QAbstractItemModel):
     # Qt's side
 
     def index(self, row: int, column: int, parent: AnyIndex = ROOT) -> QModelIndex:
-        below = self._nodes[parent.internalId()].children
+        below = self._rows(self._nodes[parent.internalId()])
         if 0 <= row < len(below) and 0 <= column < COLUMNS:
             return self.createIndex(row, column, below[row].number)
         return QModelIndex()
 
     def parent(self, index: AnyIndex = ROOT) -> QModelIndex:  # type: ignore[override]
-        return self._index(self.node(index).parent)
+        return ROOT if self._sizes else self._index(self.node(index).parent)
 
     def rowCount(self, parent: AnyIndex = ROOT) -> int:
-        return len(self.node(parent).children) if parent.column() <= 0 else 0
+        return len(self._rows(self.node(parent))) if parent.column() <= 0 else 0
 
     def hasChildren(self, parent: AnyIndex = ROOT) -> bool:
-        return bool(self.node(parent).children) and parent.column() <= 0
+        return bool(self._rows(self.node(parent))) and parent.column() <= 0
 
     def columnCount(self, _parent: AnyIndex = ROOT) -> int:
         return COLUMNS
@@ -196,11 +219,16 @@ class SnapshotModel(QAbstractItemModel):
             return _RELATIVE
         return _TITLE if index.column() == 0 and node.snapshot is not None else _CELL
 
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> str | None:
-        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return (tr("Name"), tr("When"), tr("State"), tr("Kind"), tr("Description"))[section]
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        if orientation is not Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            size = f"↓ {tr('Size')}" if self._sizes else tr("Size")  # Qt's own mark lies on right-aligned text
+            return (tr("Name"), tr("When"), tr("State"), tr("Kind"), size, tr("Description"))[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole and section == Column.SIZE:
+            return _RIGHT
+        if role == Qt.ItemDataRole.ToolTipRole and section == Column.SIZE:
+            return tr("What exists only because of a snapshot. A click sorts by it, another one shows the tree again.")
         return None
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
@@ -215,6 +243,8 @@ class SnapshotModel(QAbstractItemModel):
             return self._spoken(node) if index.column() == Column.NAME else self._cell(node, index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tip(node)
+        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() == Column.SIZE:
+            return _RIGHT
         if role == Qt.ItemDataRole.DecorationRole and node.relative is not None and index.column() == Column.NAME:
             name, tint = node.relative.look
             return icon(name, color(tint))
@@ -246,7 +276,7 @@ class SnapshotModel(QAbstractItemModel):
             return relative_cell(node.relative, column)
         if node.snapshot is None:
             return {Column.NAME: tr("You are here"), Column.STATE: self.here_words()}.get(Column(column), "")
-        return snapshot_cell(node.snapshot, column)
+        return snapshot_cell(node.snapshot, column, self.cost(node.snapshot.name))
 
     def _spoken(self, node: Node) -> str:
         """A screen reader's sentence."""
@@ -254,17 +284,27 @@ class SnapshotModel(QAbstractItemModel):
             return node.relative.spoken
         if node.snapshot is None:
             return f"{tr('You are here')}, {self.here_words()}"
-        return snapshot_spoken(node.snapshot, current=node.snapshot.name == self.tree.current)
+        snapshot = node.snapshot
+        return snapshot_spoken(snapshot, self.cost(snapshot.name), current=snapshot.name == self.tree.current)
 
     def _tip(self, node: Node) -> str:
         if node.relative is not None:
             return node.relative.tip
-        return self._spoken(node) if node.snapshot is None else snapshot_tip(node.snapshot)
+        snapshot = node.snapshot
+        return self._spoken(node) if snapshot is None else snapshot_tip(snapshot, self.cost(snapshot.name))
 
     # splicing
 
     def _index(self, node: Node, column: int = 0) -> QModelIndex:
-        return self.createIndex(node.row, column, node.number) if node is not self._root else QModelIndex()
+        if node is self._root:
+            return QModelIndex()
+        return self.createIndex(self._sizes.row(node) if self._sizes else node.row, column, node.number)
+
+    def _rows(self, parent: Node) -> list[Node]:
+        """Return the rows below a node as Qt sees them."""
+        if not self._sizes:
+            return parent.children
+        return self._sizes.rows if parent is self._root else []
 
     def _node_of(self, name: str | None) -> Node:
         return self._top() if name is None else self._by_name[name]
@@ -366,6 +406,36 @@ class SnapshotModel(QAbstractItemModel):
         node.parent.children.pop(node.row)
         for number, child in enumerate(node.parent.children):
             child.row = number
+
+    # sorted by size
+
+    @contextlib.contextmanager
+    def _as_tree(self) -> Iterator[None]:
+        """Rows come, go and move in the tree; a flat list is made of it anew afterwards."""
+        flat = self.by_size
+        if flat:
+            self._reorder(by_size=False)
+        yield
+        if flat:
+            self._reorder(by_size=True)
+
+    def _reorder(self, *, by_size: bool) -> None:
+        """Views keep what is selected, expanded and edited: every row is told where it is now."""
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        nodes = [self._nodes[index.internalId()] for index in before]
+        if by_size:
+            self._sizes.sort((node for node in self._nodes.values() if node is not self._root), self._own)
+        else:
+            self._sizes.clear()
+        after = [self._index(node, index.column()) for node, index in zip(nodes, before, strict=True)]
+        self.changePersistentIndexList(before, after)
+        self.layoutChanged.emit()
+        self.headerDataChanged.emit(Qt.Orientation.Horizontal, Column.SIZE, Column.SIZE)
+
+    def _own(self, node: Node) -> int | None:
+        cost = None if node.snapshot is None else self.cost(node.snapshot.name)
+        return None if cost is None else cost.own
 
     # relatives
 

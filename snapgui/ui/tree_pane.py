@@ -19,6 +19,7 @@ from snapgui.ui.pause_banner import PauseBanner
 from snapgui.ui.relatives import Relative
 from snapgui.ui.snapshot_model import SnapshotModel
 from snapgui.ui.storage_page import StoragePage
+from snapgui.ui.tree_node import Node
 from snapgui.ui.wording import elided_middle, plain_label, tr
 
 EDGE = 16
@@ -224,17 +225,17 @@ class TreePane(QWidget):
         index = self.model.index_of(name)
         if index.isValid():
             flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
-            self._reveal(index)
+            self._reveal(self.model.node(index))
             self.graph.selectionModel().setCurrentIndex(index, flags)
             self.view.scrollTo(index)
 
-    def _reveal(self, index: QModelIndex) -> None:
-        above = index.parent()
-        while above.isValid():
+    def _reveal(self, node: Node) -> None:
+        """Open the branches that hide a node; the outline may show no branches."""
+        while (node := node.parent) is not self.model.root:
+            above = self.model.index_of_node(node)
             if self.graph.is_collapsed(above):
                 self.graph.set_collapsed(above, False)
             self.outline.expand(above)
-            above = above.parent()
 
     def search(self, text: str) -> list[str]:
         """Fade what does not match; return the names that do, oldest first."""

@@ -10,6 +10,8 @@ from snapgui.model.records import Kind, Place, Snapshot, Vm, VmState
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+LONGEST_NAME = 48
+"""Letters of a name within a sentence on a card."""
 _AGES = (
     (MINUTE, 1, QT_TRANSLATE_NOOP("age", "now"), QT_TRANSLATE_NOOP("age", "now")),
     (HOUR, MINUTE, QT_TRANSLATE_NOOP("age", "1 minute ago"), QT_TRANSLATE_NOOP("age", "{count} minutes ago")),
@@ -121,3 +123,25 @@ def plain_tip(text: str) -> str:
 def elided_middle(text: str, label: QWidget, width: int) -> str:
     """Return the text on one line, shortened in its middle to fit ``width``."""
     return label.fontMetrics().elidedText(" ".join(text.split()), Qt.TextElideMode.ElideMiddle, width)
+
+
+def breakable(text: str) -> str:
+    """Return text in which a long word may break after slashes, dots and dashes, and at worst every 24 letters.
+
+    The dot within a number is none of these.
+    """
+    pieces, run = [], 0
+    for place, char in enumerate(text):
+        pieces.append(char)
+        run = 0 if char.isspace() else run + 1
+        breaks = char in "/_-" or (char == "." and not text[max(0, place - 1) : place + 2].replace(".", "").isdigit())
+        if breaks or run >= 24:  # noqa: PLR2004 - narrower than a panel or card at its narrowest
+            pieces.append("\u200b")
+            run = 0
+    return "".join(pieces)
+
+
+def short_name(name: str) -> str:
+    """Return a name on one line, shortened in its middle where it is so long that it would push all else aside."""
+    line = " ".join(name.split())
+    return line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME // 2]}…{line[1 - LONGEST_NAME // 2 :]}"

@@ -15,7 +15,8 @@ from pytestqt.logging import _QtMessageCapture
 from snapgui.model.records import Snapshot, Vm, VmState
 from snapgui.model.tree import SnapshotTree
 from snapgui.ui.actions import Actions
-from snapgui.ui.snapshot_model import Node, SnapshotModel
+from snapgui.ui.snapshot_model import SnapshotModel
+from snapgui.ui.tree_node import Node
 from snapgui.ui.tree_pane import TreePane
 from tests.unit.trees import BEGIN, tree
 

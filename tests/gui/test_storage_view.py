@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from xml.sax.saxutils import escape
 
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
 
 from snapgui.ui.disk_panel import DiskPanel
 from snapgui.ui.image_card import FoldedCard, GuestCard, ImageCard
@@ -17,6 +19,7 @@ from tests.stacks.machines import Machine
 
 EXTERNAL = ("--kind", "external", "--memory", "none")
 MIB = 2**20
+LONG = "<b>bold & " + "x" * 220
 
 
 def storage(user: User) -> DiskPanel:
@@ -28,6 +31,17 @@ def storage(user: User) -> DiskPanel:
 
 def cards(panel: DiskPanel) -> list[ImageCard]:
     return [card for card in panel.picture.cards if isinstance(card, ImageCard)]
+
+
+def point_at(user: User, panel: DiskPanel, place: int, said: str) -> None:
+    """Move the pointer to and fro over a place until the panel tells of it."""
+
+    def moved() -> bool:
+        for step in (2, 1, 0):
+            QTest.mouseMove(panel.strip, point_of(panel.strip, place) + QPoint(0, step))
+        return user.sees(said, panel)
+
+    user.wait(moved)
 
 
 def keep(user: User, name: str) -> None:
@@ -52,8 +66,7 @@ def test_a_chain(open_window: Open, idle_guest: Machine) -> None:
     user.see("Inside this file: 1 snapshot", base)
     user.see("inside", base)
     assert not user.pane.storage.look.isVisible()
-    QTest.mouseMove(panel.strip, point_of(panel.strip, 102 * MIB))
-    user.see("A read falls through to", panel)
+    point_at(user, panel, 102 * MIB, "A read falls through to")
     user.see("The first write copies the block of 64 KiB from", panel)
     assert base.lit
     assert top.lit
@@ -143,3 +156,20 @@ def test_a_hypervisor_without_disks(web: User) -> None:
     web.key(Key.Key_1, CTRL)
     web.wait(web.graph.isVisible)
     assert web.graph.viewport().rect().contains(QPoint(1, 1))
+
+
+def test_names_of_others(open_window: Open, idle_guest: Machine) -> None:
+    """Markup is shown as it is, and a name of any length leaves the cards as they are."""
+    idle_guest.domain.snapshotCreateXML(f"<domainsnapshot><name>{escape(LONG)}</name></domainsnapshot>", 0)
+    user = open_window(idle_guest.uri, vm=idle_guest.uuid)
+    panel = storage(user)
+    width = cards(panel)[0].width()
+    user.see("Inside this file: 1 snapshot", panel)
+    user.pane.select(LONG)
+    user.wait(lambda: user.pane.storage_frame.settled and user.sees("as it was at “<b>bold", panel))
+    panel = user.pane.storage.panels[0]
+    assert cards(panel)[0].width() == width
+    labels = [label for label in panel.findChildren(QLabel) if label.isVisible()]
+    assert all(label.textFormat() is Qt.TextFormat.PlainText for label in labels)
+    assert [label.text() for label in labels if label.width() > label.parentWidget().width()] == []
+    keep(user, "names")

@@ -176,7 +176,7 @@ def test_metainfo_validates() -> None:
     "command",
     [
         *("list", "tree", "take", "edit", "revert", "delete", "undo", "prune", "doctor"),
-        *("clone", "flatten", "remove", "lineage", "leftovers", "demo"),
+        *("clone", "flatten", "remove", "lineage", "leftovers", "check", "mend", "demo"),
     ],
 )
 def test_man_page_describes_the_command(command: str) -> None:
@@ -210,6 +210,8 @@ def test_man_page_describes_the_command(command: str) -> None:
         "to",
         "pool",
         "remove",
+        "how",
+        "path",
         "tour",
         "clean",
         "progress",
