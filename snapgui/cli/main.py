@@ -49,6 +49,8 @@ def _check(root: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         root.error("--with-snapshots makes a full clone; it does not go with --linked")
     if getattr(options, "to", None) is not None and not options.to.strip():
         root.error("--to needs a URI")
+    if options.verb == "storage" and options.at is not None and options.vm is None:
+        root.error("--at needs a VM")
     if options.verb == "leftovers" and options.dry_run and not options.remove:
         root.error("--dry-run needs --remove here")
     if options.verb is not None and options.window_vm is not None:
@@ -299,7 +301,9 @@ def _add_cat(verbs: "argparse._SubParsersAction[_Parser]") -> None:
 
 def _add_storage(verbs: "argparse._SubParsersAction[_Parser]") -> None:
     storage = verbs.add_parser("storage", help="say how the disks are stored, and what every snapshot costs")
-    storage.add_argument("vm", metavar="VM[@SNAPSHOT]", help="name or UUID, and a snapshot")
+    storage.add_argument(
+        "vm", metavar="VM[@SNAPSHOT]", nargs="?", help="name or UUID, and a snapshot (default: sums of all)"
+    )
     storage.add_argument("--at", metavar="DISK:BYTE", type=_place, help="which file answers there, such as vda:1G")
     storage.add_argument("--json", action="store_true", help="print the result as JSON")
 

@@ -1,11 +1,14 @@
 """``snapgui storage``: the images of every disk, which of them answers where, and what each snapshot costs."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from snapgui.cli.commands import open_connection
 from snapgui.cli.output import Console
-from snapgui.model.errors import Refused
+from snapgui.cli.records import vm_record
+from snapgui.hypervisor import inventory
+from snapgui.model.errors import Broken, Gone, Refused
+from snapgui.model.records import Vm
 from snapgui.model.storage import SnapshotCost
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations.block_following import Followed, follow
@@ -14,14 +17,17 @@ from snapgui.operations.history import History
 from snapgui.operations.lineage import read_lineage
 from snapgui.operations.outcome import binary_size
 from snapgui.operations.storage import read_storage
-from snapgui.operations.stored import Storage, StoredDisk, StoredImage
+from snapgui.operations.stored import PoolShare, Storage, StoredDisk, StoredImage
+from snapgui.operations.vm_costs import VmCosts, pool_totals, read_vm_costs
 
 DONE = 0
 _UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def storage(options: argparse.Namespace, console: Console) -> int:
-    """``snapgui storage VM``."""
+    """``snapgui storage [VM]``."""
+    if options.vm is None:
+        return _all_vms(options, console)
     history = History()
     try:
         with open_connection(options) as connection:
@@ -41,6 +47,46 @@ def storage(options: argparse.Namespace, console: Console) -> int:
         lines = [str(sentence) for sentence in followed.sentences]
     console.result(record, "\n".join(lines))
     return DONE
+
+
+def _all_vms(options: argparse.Namespace, console: Console) -> int:
+    """Sum up every VM, and every pool over all of them; a VM that cannot be read does not hide the others."""
+    found: dict[Vm, VmCosts] = {}
+    with open_connection(options) as connection:
+        for vm in inventory.list_vms(connection):
+            try:
+                found[vm] = read_vm_costs(connection, vm.uuid, console.interruption.cancel)
+            except Gone:
+                continue
+            except (Broken, Refused) as error:
+                console.say(f"snapgui: {vm.name}: {error.text}")
+    totals = pool_totals(found.values())
+    record: dict[str, object] = {
+        "vms": [
+            {
+                **vm_record(vm),
+                "snapshots_bytes": costs.own,
+                "at_least": costs.at_least,
+                "pools": _pool_records(costs.pools),
+            }
+            for vm, costs in found.items()
+        ],
+        "pools": _pool_records(totals),
+    }
+    width = max((len(vm.name) for vm in found), default=0)
+    lines = [f"{vm.name:<{width}}  {_sum_words(costs)}" for vm, costs in found.items()]
+    console.result(record, "\n".join([*lines, *map(_share_words, totals)]) or "No VMs.")
+    return DONE
+
+
+def _sum_words(costs: VmCosts) -> str:
+    images = sum(share.allocated for share in costs.pools)
+    snapshots = "unknown" if costs.own is None else binary_size(costs.own)
+    least = "at least " if costs.own is not None and costs.at_least else ""
+    parts = [f"{binary_size(images)} on disk"]
+    if costs.costs:
+        parts.append(f"of which {len(costs.costs)} snapshot{'' if len(costs.costs) == 1 else 's'} {least}{snapshots}")
+    return ", ".join(parts)
 
 
 def place(text: str) -> tuple[str, int]:
@@ -79,12 +125,17 @@ def storage_record(found: Storage) -> dict[str, object]:
             for disk in found.disks
         ],
         "snapshots": [_cost_record(cost) for cost in found.costs],
-        "pools": [
-            {"pool": share.pool or None, "allocated_bytes": share.allocated, "snapshots_bytes": share.snapshots}
-            for share in found.pools
-        ],
+        "pools": _pool_records(found.pools),
         "guest_paused_s": round(found.paused_s, 3),
     }
+
+
+def _pool_records(shares: Iterable[PoolShare]) -> list[dict[str, object]]:
+    """Return what lies in each pool, None for outside of all."""
+    return [
+        {"pool": share.pool or None, "allocated_bytes": share.allocated, "snapshots_bytes": share.snapshots}
+        for share in shares
+    ]
 
 
 def _image_record(image: StoredImage) -> dict[str, object]:
@@ -142,11 +193,14 @@ def storage_lines(found: Storage) -> Iterator[str]:
             yield f"  {cost.name}: {', '.join(_cost_words(cost))}"
         own = [cost.own for cost in found.costs if cost.own is not None]
         yield f"  together: {binary_size(sum(own))} that exist only because of one of them"
-    for share in found.pools:
-        where = f"pool {share.pool}" if share.pool else "outside of pools"
-        yield f"In {where}: {binary_size(share.allocated)}, of which snapshots: {binary_size(share.snapshots)}"
+    yield from map(_share_words, found.pools)
     if found.paused_s:
         yield f"The guest stood still for {found.paused_s * 1000:.0f} ms."
+
+
+def _share_words(share: PoolShare) -> str:
+    where = f"In pool {share.pool}" if share.pool else "Outside of pools"
+    return f"{where}: {binary_size(share.allocated)}, of which snapshots: {binary_size(share.snapshots)}"
 
 
 def _image_lines(disk: StoredDisk, number: int, image: StoredImage) -> Iterator[str]:

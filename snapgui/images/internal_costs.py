@@ -5,6 +5,7 @@ its own. So only tables of its own are read for that (QEMU's docs/interop/qcow2.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -50,6 +51,27 @@ def internal_costs(
             raise WriteCancelled
         found[entry.name] = tables.cost(entry)
     return found
+
+
+def memory_apart(source: ByteSource, head: Qcow2Head) -> frozenset[str]:
+    """Return the snapshots whose memory nobody else refers to, as far as first-level tables tell: those are current.
+
+    Taking one gives its memory to the current state, too, which lets go of it at once, but is late to write that into
+    the counts; going back to one gives it to the current state again. Raises ImageError.
+    """
+    tables = {entry.name: _memory_tables(source, head, entry) for entry in head.snapshots}
+    active = set(read_l1(source, head.l1_offset, head.l1_entries))
+    users = Counter(table for mine in tables.values() for table in mine)
+    return frozenset(
+        name for name, mine in tables.items() if mine and not mine & active and all(users[table] == 1 for table in mine)
+    )
+
+
+def _memory_tables(source: ByteSource, head: Qcow2Head, entry: ImageSnapshot) -> frozenset[int]:
+    """Memory lies behind the end of the disk."""
+    entries = head.cluster_bytes // (16 if head.features & EXTENDED_L2 else 8)
+    first = -(-entry.virtual_bytes // (entries * head.cluster_bytes))
+    return frozenset(table for table in read_l1(source, entry.l1_offset, entry.l1_entries)[first:] if table)
 
 
 class _Tables:

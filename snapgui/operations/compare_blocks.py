@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from snapgui.hypervisor import volumes
 from snapgui.hypervisor.connection import Connection
 from snapgui.images.clusters import Clusters
 from snapgui.images.difference import Difference, difference, exact
@@ -23,11 +22,11 @@ from snapgui.images.partitions import partitions
 from snapgui.images.qcow2 import ImageError
 from snapgui.images.writer import WriteCancelled
 from snapgui.model.errors import Broken, Cancelled, Refused
-from snapgui.model.records import Disk, Place
+from snapgui.model.records import Place
 from snapgui.model.text import QT_TRANSLATE_NOOP, Text
 from snapgui.operations import frozen, result_cache
 from snapgui.operations.block_difference import BlockDifference, Drawn
-from snapgui.operations.disks_then import disks_then
+from snapgui.operations.disks_then import disks_then, path_of_disk
 from snapgui.operations.facts import Facts, snapshot_of
 from snapgui.operations.history import History
 from snapgui.operations.image_access import layers_of
@@ -172,15 +171,14 @@ def states_of(connection: Connection, facts: Facts, snapshot: str | None) -> dic
     live = then is None and facts.vm.state.active
     return {
         disk.target: DiskState(
-            disk.target, _path(connection, disk), disk.format, (snapshot or "") if place is Place.INTERNAL else "", live
+            disk.target,
+            path_of_disk(connection, disk),
+            disk.format,
+            (snapshot or "") if place is Place.INTERNAL else "",
+            live,
         )
         for disk, place in disks_then(facts, then)
     }
-
-
-def _path(connection: Connection, disk: Disk) -> str:
-    named = disk.pool and not disk.source.startswith("/")
-    return volumes.path_of(connection, disk.pool, disk.source) if named else disk.source
 
 
 def why_no_content(facts: Facts, after: str | None) -> Text | None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from snapgui.hypervisor import volumes
+from snapgui.hypervisor.connection import Connection
 from snapgui.model.records import Disk, Place, Snapshot
 from snapgui.operations.facts import Facts
 
@@ -19,3 +21,9 @@ def disks_then(facts: Facts, snapshot: Snapshot | None) -> Iterator[tuple[Disk, 
         known = then.get(held.target)
         if known is not None and known.writable and held.place is not Place.NONE:
             yield replace(known, source=held.source or known.source), held.place
+
+
+def path_of_disk(connection: Connection, disk: Disk) -> str:
+    """Return the path of a disk's image, also where the configuration names a pool and a volume."""
+    named = disk.pool and not disk.source.startswith("/")
+    return volumes.path_of(connection, disk.pool, disk.source) if named else disk.source

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from snapgui.hypervisor.connection import Connection
 from snapgui.images.clusters import Clusters
-from snapgui.images.internal_costs import InternalCost, internal_costs
+from snapgui.images.internal_costs import InternalCost, internal_costs, memory_apart
 from snapgui.images.layers import layer
 from snapgui.images.merging import growth
 from snapgui.images.qcow2 import ImageError, read_head
@@ -19,6 +19,7 @@ from snapgui.images.refcounts import Refcounts
 from snapgui.model.errors import SnapguiError
 from snapgui.model.records import Place, Snapshot, SnapshotDisk, VmState
 from snapgui.model.storage import SnapshotCost
+from snapgui.operations.disks_then import path_of_disk
 from snapgui.operations.facts import Facts, is_missing
 from snapgui.operations.image_access import base_of, lent_image
 
@@ -72,6 +73,13 @@ class _Reading:
     cancel: threading.Event | None
     names: Collection[str]
     _images: dict[str, Mapping[str, InternalCost] | None] = field(default_factory=dict)
+    _apart: dict[str, frozenset[str]] = field(default_factory=dict)
+    _current: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """The images that the VM writes to now, whatever its configuration calls them."""
+        disks = self.facts.machine.disks
+        self._current = frozenset(path_of_disk(self.connection, disk) for disk in disks)
 
     def cost(self, snapshot: Snapshot) -> SnapshotCost:
         parts = [self._of_disk(snapshot, held) for held in snapshot.disks if held.place is not Place.NONE]
@@ -95,7 +103,8 @@ class _Reading:
         if cost is None:
             return _Part(None, None)
         moving = self._is_moving(held.source)
-        own = max(cost.own, cost.memory) if moving else cost.own  # QEMU is late to write that only it has its memory
+        apart = moving and snapshot.name in self._apart.get(held.source, ())
+        own = max(cost.own, cost.memory) if apart else cost.own
         self.counted.inside[held.source] = self.counted.inside.get(held.source, 0) + own
         return _Part(own, max(0, cost.shared - (own - cost.own)), cost.memory, own, moving)
 
@@ -128,7 +137,7 @@ class _Reading:
     def _is_moving(self, path: str) -> bool:
         """Whether a guest writes to the image, and it was not read at rest."""
         runs = self.facts.vm.state.active and self.facts.vm.state is not VmState.PAUSED
-        return runs and path not in self.counted.tops and any(d.source == path for d in self.facts.machine.disks)
+        return runs and path not in self.counted.tops and path in self._current
 
     def _size(self, path: str) -> int | None:
         known = dict(self.facts.sizes).get(path)
@@ -141,6 +150,7 @@ class _Reading:
                 head = read_head(source)
                 counts = self.counted.counts.get(path) or Refcounts(source, head)
                 self._images[path] = internal_costs(source, head, counts, self.names, self.cancel)
+                self._apart[path] = memory_apart(source, head)
         return self._images[path]
 
 

@@ -49,6 +49,15 @@ def read_vm_costs(connection: Connection, vm_uuid: str, cancel: threading.Event 
     return VmCosts(costs, shares(connection, facts, counted))
 
 
+def pool_totals(each: Iterable[VmCosts]) -> tuple[PoolShare, ...]:
+    """Return what all these VMs take in each pool."""
+    sums: dict[str, tuple[int, int]] = {}
+    for share in (share for costs in each for share in costs.pools):
+        allocated, snapshots = sums.get(share.pool, (0, 0))
+        sums[share.pool] = allocated + share.allocated, snapshots + share.snapshots
+    return tuple(PoolShare(pool, *sizes) for pool, sizes in sorted(sums.items()))
+
+
 def shares(
     connection: Connection, facts: Facts, counted: Counted, images: Iterable[StoredImage] = ()
 ) -> tuple[PoolShare, ...]:

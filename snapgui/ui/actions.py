@@ -278,6 +278,14 @@ def table() -> tuple[ActionSpec, ...]:
         row("storage", tr("Storage"), "storage", "Ctrl+3", tr("Where the blocks of the disks are"), _always),
         row("activity", tr("Activity"), "activity", "", tr("Show or hide running and finished jobs"), _always),
         row(
+            "learn",
+            tr("What Is Happening?"),
+            "help",
+            "",
+            tr("While snapshots are taken, gone back to, deleted or cloned: show what becomes of the VM's own files"),
+            _always,
+        ),
+        row(
             "add_connection",
             tr("Add Connection…"),
             "add-connection",
@@ -306,7 +314,7 @@ def _lets_stand_still(situation: Situation) -> bool:
 
 PRIMARY = "take"
 """The one action whose button is filled with the accent."""
-CHECKABLE = {"clone_at_once", "grace", "overview", "graph", "outline", "storage", "details", "activity"}
+CHECKABLE = {"clone_at_once", "grace", "overview", "graph", "outline", "storage", "details", "activity", "learn"}
 _VIEW_KEYS = {"collapse", "expand"}
 """Keys that the graph itself listens to: shown in menus, but no shortcuts of the window."""
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from snapgui.operations.block_following import Followed
 from snapgui.operations.stored import StoredDisk
+from snapgui.ui.arrows import HEAD, draw_arrow, draw_head
 from snapgui.ui.image_card import Card, FoldedCard, GuestCard, ImageCard
 from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import tr
@@ -16,7 +17,6 @@ MOST_CARDS, SHOWN_FIRST, SHOWN_LAST = 8, 3, 2
 """Longer chains are folded in the middle."""
 READ_Y, WRITE_Y = 24, 52
 """Pixels from the top of the cards to the arrows."""
-HEAD = 7
 COPY_ROOM = 34
 """Pixels below the cards for the arrow of a copy."""
 
@@ -133,14 +133,8 @@ class ChainPicture(QWidget):
         painter.end()
 
     def _arrow(self, painter: QPainter, left: Card, right: Card, y: int, words: str, *, lit: bool) -> None:
-        role = Role.ACCENT if lit else Role.EDGE
         start, end = QPointF(left.geometry().right() + 4, y), QPointF(right.geometry().left() - 3, y)
-        painter.setPen(QPen(color(role), 2.5 if lit else 1.5))
-        painter.drawLine(start, end - QPointF(HEAD, 0))
-        self._head(painter, end, QPointF(1, 0), role)
-        painter.setPen(color(Role.ACCENT if lit else Role.MUTED))
-        room = QRectF(start.x(), y - self.fontMetrics().height() - 2, end.x() - start.x(), self.fontMetrics().height())
-        painter.drawText(room, Qt.AlignmentFlag.AlignCenter, words)
+        draw_arrow(painter, start, end, words, lit=lit)
 
     def _copy(self, painter: QPainter, number: int) -> None:
         """What a first write copies comes up from the image that has it: drawn below the cards."""
@@ -157,7 +151,7 @@ class ChainPicture(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(color(Role.WAIT), 2.5, Qt.PenStyle.DashLine))
         painter.drawPath(path)
-        self._head(painter, end, QPointF(0, -1), Role.WAIT)
+        draw_head(painter, end, QPointF(0, -1), Role.WAIT)
         painter.setPen(color(Role.WAIT))
         words = tr("first write copies the block")
         width = self.fontMetrics().horizontalAdvance(words) + 12
@@ -165,13 +159,6 @@ class ChainPicture(QWidget):
             (begin.x() + end.x() - width) / 2, low - self.fontMetrics().height() - 4, width, self.fontMetrics().height()
         )
         painter.drawText(room, Qt.AlignmentFlag.AlignCenter, words)
-
-    def _head(self, painter: QPainter, tip: QPointF, along: QPointF, role: Role) -> None:
-        across = QPointF(-along.y(), along.x())
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(color(role))
-        back = tip - along * HEAD * 1.3
-        painter.drawPolygon(QPolygonF([tip, back + across * HEAD * 0.7, back - across * HEAD * 0.7]))
 
 
 def _numbers(card: Card) -> range:

@@ -1,4 +1,4 @@
-"""Reads what the snapshots of the shown VM cost, beside everything else, whenever that may be another sum than before."""
+"""Reads what the snapshots of the shown VM cost, beside everything else, whenever that may have become another sum."""
 
 import threading
 import time

@@ -4,17 +4,22 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
-from snapgui.ui.wording import elided_middle, plain_tip
+from snapgui.ui.wording import plain_tip
 
 NARROWEST = 40
 
 
 class ElidedLabel(QLabel):
-    """A bold text, elided in its middle, whole in the tooltip and to screen readers. ``scale``: of the font."""
+    """A bold text, elided in its middle by default, whole in the tooltip and to screen readers.
 
-    def __init__(self, parent: QWidget, scale: float = 1.0) -> None:
+    ``scale``: of the font.
+    """
+
+    def __init__(
+        self, parent: QWidget, scale: float = 1.0, *, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle
+    ) -> None:
         super().__init__(parent)
-        self._whole = ""
+        self._whole, self._mode = "", mode
         font = QFont(self.font())
         font.setBold(True)
         font.setPointSizeF(font.pointSizeF() * scale)
@@ -34,4 +39,5 @@ class ElidedLabel(QLabel):
         self._elide()
 
     def _elide(self) -> None:
-        self.setText(elided_middle(self._whole, self, max(NARROWEST, self.width())))
+        one_line = " ".join(self._whole.split())
+        self.setText(self.fontMetrics().elidedText(one_line, self._mode, max(NARROWEST, self.width())))

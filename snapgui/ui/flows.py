@@ -21,6 +21,7 @@ from snapgui.operations.edit import EditRequest
 from snapgui.operations.facts import Facts, read_facts
 from snapgui.operations.history import Experience, History, Past
 from snapgui.operations.leftovers import Leftover, find_leftovers, look_again
+from snapgui.operations.lesson import lesson
 from snapgui.operations.outcome import Outcome
 from snapgui.operations.pipeline import run
 from snapgui.operations.safety import prune_request, surplus
@@ -183,7 +184,7 @@ class Flows(QObject):
 
     def start(self, host: Host, plan: Plan, facts: Facts) -> Job:
         """Run a plan in the VM's lane."""
-        job = Job(words(plan.title), plan.vm_name, host.uri, plan.vm_uuid, plan)
+        job = Job(words(plan.title), plan.vm_name, host.uri, plan.vm_uuid, plan, lesson(plan, facts))
         connection = host.connection
         self._hosts[id(job)] = host
         self._jobs.add(job)

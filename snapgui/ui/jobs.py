@@ -12,6 +12,7 @@ from snapgui.model.errors import Cancelled, SnapguiError
 from snapgui.model.plan import Operation, Plan
 from snapgui.model.progress import Progress
 from snapgui.operations.leftovers import Leftover
+from snapgui.operations.lesson import Lesson
 from snapgui.operations.outcome import Outcome
 from snapgui.ui.wording import size_words, tr, words
 
@@ -34,13 +35,17 @@ class JobState(StrEnum):
 
 @dataclass(slots=True)
 class Job:
-    """One job. ``cancel`` is what the worker looks at; ``note`` and ``leftover`` what an interrupted one left."""
+    """One job. ``cancel`` is what the worker looks at; ``note`` and ``leftover`` what an interrupted one left.
+
+    ``lesson``: what there is to learn from it.
+    """
 
     title: str
     vm_name: str
     uri: str
     vm_uuid: str
     plan: Plan | None = None
+    lesson: Lesson | None = None
     state: JobState = JobState.WAITING
     progress: Progress | None = None
     outcome: Outcome | None = None

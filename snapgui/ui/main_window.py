@@ -28,6 +28,7 @@ from snapgui.ui.health_wishes import HealthWishes
 from snapgui.ui.host import Host
 from snapgui.ui.jobs import Job, JobsModel
 from snapgui.ui.jobs_panel import JobsPanel
+from snapgui.ui.learning import Learning
 from snapgui.ui.lineage_loader import LineageLoader
 from snapgui.ui.live_screen import LiveScreen
 from snapgui.ui.menus import fill_menu_bar, make_toolbar, node_menu, relative_menu, vm_menu
@@ -89,6 +90,7 @@ class MainWindow(QMainWindow):
         self._selection_again.timeout.connect(self._on_selection)
         self._build()
         self._connect()
+        self._learning = Learning(self)
         self._restore()
         self.pane.show_host(None)
         self.update_actions()

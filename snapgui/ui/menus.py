@@ -36,7 +36,7 @@ _SNAPSHOT = (
     "quit",
 )
 _ZOOM = ("graph", "outline", "storage", "", "zoom_in", "zoom_out", "zoom_reset", "zoom_fit", "overview", "")
-_VIEW = (*_ZOOM, "collapse", "expand", "show_here", "", "find", "refresh", "", "details", "activity")
+_VIEW = (*_ZOOM, "collapse", "expand", "show_here", "", "find", "refresh", "", "details", "activity", "learn")
 _CONNECTION = ("add_connection", "reconnect", "check_all", "", "remove_connection")
 _NODE = (
     "revert",

@@ -13,6 +13,7 @@ from snapgui.ui.compare_page import ComparePage
 from snapgui.ui.empty_state import EmptyState
 from snapgui.ui.graph_view import GraphView
 from snapgui.ui.host import Host
+from snapgui.ui.learn_panel import LearnPanel
 from snapgui.ui.messages import MessageBar
 from snapgui.ui.outline_view import OutlineView
 from snapgui.ui.pause_banner import PauseBanner
@@ -52,6 +53,7 @@ class TreePane(QWidget):
         self.empty = EmptyState(self)
         self.messages = MessageBar(self)
         self.banner = PauseBanner(self)
+        self.learn = LearnPanel(self)
         self._title = plain_label("", self)
         font = QFont(self._title.font())
         font.setBold(True)
@@ -74,6 +76,7 @@ class TreePane(QWidget):
         bars.setSpacing(8)
         bars.addWidget(self.messages)
         bars.addWidget(self.banner)
+        bars.addWidget(self.learn)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(8)
@@ -297,4 +300,5 @@ class TreePane(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self.learn.fit(self.height())
         self._set_title(self._name)

@@ -1,5 +1,6 @@
 """Facts about an imagined VM, for tests of plans."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -68,3 +69,18 @@ def place(known: SnapshotTree, machine: Machine) -> Directory:
     """Return the directory of the images, with every file that the snapshots and the machine name."""
     named = {*files_of(known), *(disk.source for disk in machine.disks)}
     return Directory("/images", frozenset(path.rpartition("/")[2] for path in named if path), 10_000 * MIB)
+
+
+def with_chains(found: Facts) -> Facts:
+    """Return the facts with what the images of the drawn tree are layered on."""
+    below = {disk.overlay: disk.source for snapshot in found.tree for disk in snapshot.disks if disk.overlay}
+    images = [disk.source for disk in found.machine.disks]
+    images += [disk.source for snapshot in found.tree for disk in snapshot.disks]
+    chains = {image: tuple(_down(image, below)) for image in images}
+    return replace(found, chains=tuple(chains.items()))
+
+
+def _down(image: str, below: dict[str, str]) -> Iterator[str]:
+    while image:
+        yield image
+        image = image.removesuffix(".now") if image.endswith(".now") else below.get(image, "")
