@@ -23,7 +23,9 @@ _CHECK = QT_TRANSLATE_NOOP(
 
 
 def image_ailments(scene: Scene, vm: SeenVm) -> Iterator[Ailment]:
-    """Return what is wrong with the images of one VM, each image once."""
+    """Return what is wrong with the images of one VM, each image once; of one that is being changed, nothing."""
+    if vm.held:
+        return
     done: set[str] = set()
     for root, (target, snapshot) in scene.roots(vm).items():
         above = ""

@@ -12,6 +12,7 @@ from snapgui.model.health import Ailment, Mending
 from snapgui.model.records import PauseReason, Vm, VmState
 from snapgui.operations.health import examine
 from snapgui.operations.health_evidence import Evidence, FileKind, SavedMemory, SeenDisk, SeenFile, SeenVm
+from snapgui.operations.health_reading import settled
 from tests.unit.facts import MACHINE
 from tests.unit.trees import files_of, image_after, tree
 
@@ -142,6 +143,17 @@ def test_what_may_be_in_use_is_no_orphan(way: str) -> None:
     unread, making = ("db",) if way == "unread" else (), (file.path,) if way == "making" else ()
     wanted = [("vm-unreadable", "", "db")] if unread else []
     assert codes(host(owner, qcow2(DISK), file, unread=unread, making=making)) == wanted
+
+
+def test_a_vm_that_changed_while_it_was_looked_at_is_not_judged() -> None:
+    before = vm("web01", DISK)
+    after = vm("web01", "/images/new.qcow2", "a!*")
+    (seen,) = settled((before,), (after,))
+    assert (seen.held, seen.named) == (True, before.named | after.named)
+    assert settled((before,), (before,)) == (before,)
+    assert settled((), (after,))[0].held
+    half = host(seen, qcow2(DISK, inside=("x",)), qcow2("/images/x.qcow2", DISK), missing=("/images/new.qcow2",))
+    assert codes(half) == []
 
 
 def test_memory_of_nobody() -> None:
