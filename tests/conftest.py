@@ -20,10 +20,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SLOW_FILES = (
-    "test_own_hypervisor.py", "test_ntfs_linux.py", "test_fat.py", "test_btrfs.py", "test_lvm.py", "test_clone_tree.py",
-    "test_model.py", "test_crafted_images.py", "test_ntfs.py",
+    "test_wheel.py", "test_own_hypervisor.py", "test_ntfs_linux.py", "test_fat.py", "test_btrfs.py", "test_lvm.py",
+    "test_clone_tree.py", "test_model.py", "test_crafted_images.py", "test_ntfs.py",
 )  # fmt: skip
-"""They have tests that take 10 s and more, and that belong to no group: begun first, none is the last to end."""
+"""They have tests that take 10 s and more, most of them in no group: begun first, none is the last to end."""
 PARTS = (
     {"test_matrix.py", "test_compare_live.py", "test_cancel.py", "test_live.py", "test_killed_client.py"},
     {
