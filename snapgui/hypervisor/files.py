@@ -14,6 +14,7 @@ import libvirt
 
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.statistics import is_local
+from snapgui.hypervisor.volumes import names_in
 from snapgui.model.records import Directory
 
 _SYNCFS = ctypes.CDLL(None).syncfs
@@ -30,7 +31,7 @@ def look(connection: Connection, directory: str) -> Directory:
     pool = _pool(connection, directory)
     if pool is None:
         return Directory(directory)
-    names = frozenset(volume.name() for volume in pool.listAllVolumes(0))
+    names = frozenset(names_in(pool))
     return Directory(directory, names, int(pool.info()[3]))
 
 

@@ -10,6 +10,7 @@ from lxml import etree
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.faults import translated
 from snapgui.hypervisor.pools import pool_at
+from snapgui.hypervisor.volumes import names_in
 from snapgui.hypervisor.xml import parse
 from snapgui.model.errors import Refused
 from snapgui.model.text import QT_TRANSLATE_NOOP
@@ -49,7 +50,7 @@ def use_qcow2(connection: Connection, vm_uuid: str) -> None:
 def _copy(pool: Any, name: str, new: str) -> Any:
     with translated():
         source = pool.storageVolLookupByName(name)
-        if new in pool.listVolumes():
+        if new in names_in(pool):
             text = QT_TRANSLATE_NOOP("errors", "The file {path} exists already; nothing was changed.")
             raise Refused(text.format(path=new))
         if parse(source.XMLDesc(0)).find("target/format[@type='raw']") is None:

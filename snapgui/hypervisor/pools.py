@@ -16,7 +16,7 @@ from lxml import etree
 from snapgui.hypervisor import files
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.faults import translated
-from snapgui.hypervisor.volumes import PASSING, Volume, in_pool
+from snapgui.hypervisor.volumes import PASSING, Volume, in_pool, names_in
 from snapgui.hypervisor.xml import dump, parse
 from snapgui.model.errors import Refused, SnapguiError
 from snapgui.model.text import QT_TRANSLATE_NOOP
@@ -144,7 +144,7 @@ def listed_at(connection: Connection, directory: str) -> Iterator[frozenset[str]
     """Lend the paths of the files of a directory; while they are lent, their volumes can be opened."""
     with pool_at(connection, directory) as pool:
         with translated():
-            names = pool.listVolumes()
+            names = names_in(pool)
         yield frozenset(posixpath.join(directory, name) for name in names)
 
 
@@ -174,7 +174,7 @@ def exists(connection: Connection, path: str) -> bool:
     found = files.exists(connection, path)
     if found is None:
         with pool_at(connection, str(PurePosixPath(path).parent)) as pool, translated():
-            found = PurePosixPath(path).name in pool.listVolumes()
+            found = PurePosixPath(path).name in names_in(pool)
     return found
 
 
@@ -259,7 +259,7 @@ def _volume(path: str, image_format: str = "qcow2") -> etree._Element:
 
 def _refuse_existing(pool: Any, path: str) -> None:
     with translated():
-        there = pool.listVolumes()
+        there = names_in(pool)
     if PurePosixPath(path).name in there:
         text = QT_TRANSLATE_NOOP("errors", "The file {path} exists already; nothing was changed.")
         raise Refused(text.format(path=path))

@@ -23,7 +23,7 @@ def _stamp(connection: Connection, path: str) -> Stamp:
         with contextlib.suppress(OSError):
             status = Path(path).stat()
             return (str(status.st_ino), str(status.st_size), str(status.st_mtime_ns))
-    with contextlib.suppress(libvirt.libvirtError):
+    with contextlib.suppress(libvirt.libvirtError, UnicodeDecodeError):  # its base may bear a name that is no text
         volume = connection.libvirt.storageVolLookupByPath(path)
         size = volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2]  # looks at the file anew
         return (str(size), parse(volume.XMLDesc(0)).findtext("target/timestamps/mtime") or "")

@@ -8,6 +8,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import stat
 import struct
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,9 @@ _STATX = ctypes.CDLL(None).statx
 _AT_FDCWD, _AT_SYMLINK_NOFOLLOW, _STATX_BTIME = -100, 0x100, 0x800
 _STATX_SIZE, _BTIME_AT = 256, 80
 """``struct statx`` of <linux/stat.h>: its size, and where the time of birth stands in it."""
+_PATHS = re.compile(r"""/[^,"'\s][^,"']*""")
+"""Paths in the middle of an argument of ``<qemu:commandline>``: “file=/a/b.qcow2,if=virtio”."""
+_QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 _FLOCK = struct.Struct("hhqqi4x")
 """``struct flock`` of fcntl(2) on 64-bit Linux: type, whence, start, length, process."""
 
@@ -41,7 +45,7 @@ def size(connection: Connection, path: str) -> int | None:
         with contextlib.suppress(PermissionError):
             return _local_size(path)
     with pools.pool_at(connection, str(PurePosixPath(path).parent)) as pool, translated():
-        if PurePosixPath(path).name not in pool.listVolumes():
+        if PurePosixPath(path).name not in volumes.names_in(pool):
             return None
         return int(pool.storageVolLookupByName(PurePosixPath(path).name).info()[2])
 
@@ -167,6 +171,8 @@ def _mentions(connection: Connection, root: etree._Element, vm: str) -> Iterator
         for value in (*element.attrib.values(), (element.text or "").strip()):
             if value.startswith("/"):
                 yield Mention(value, vm, image)
+            elif str(element.tag).startswith(_QEMU):
+                yield from (Mention(path, vm, image=True) for path in _PATHS.findall(value))
         if (pool := element.get("pool")) and (volume := element.get("volume")):
             path = volumes.path_of(connection, pool, volume)
             if path:

@@ -1,6 +1,7 @@
 """The bytes of image files through libvirt's volumes: for files of other machines, or that this user cannot read."""
 
 import contextlib
+import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -134,7 +135,7 @@ def open_volume(connection: Connection, path: str) -> VolumeStream | None:
 
 def changed_at(connection: Connection, path: str) -> str:
     """Return when a file of an active pool was written to last, in libvirt's words, and its size; else nothing."""
-    with contextlib.suppress(libvirt.libvirtError):
+    with contextlib.suppress(libvirt.libvirtError, UnicodeDecodeError):
         volume = connection.libvirt.storageVolLookupByPath(path)
         root = parse(volume.XMLDesc(0))
         when = root.findtext("target/timestamps/mtime")
@@ -180,23 +181,32 @@ def each_volume(connection: Connection, known: Callable[[str], Volume | None] = 
         for pool in connection.libvirt.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
             with contextlib.suppress(libvirt.libvirtError):
                 directory = parse(pool.XMLDesc(0)).findtext("target/path") or ""
-                for name in pool.listVolumes():
+                for name in names_in(pool):
                     volume = known(f"{directory}/{name}") or _read_volume(pool, name)
                     if volume is not None:
                         yield volume
 
 
 def _read_volume(pool: Any, name: str) -> Volume | None:
-    with contextlib.suppress(libvirt.libvirtError):
+    with contextlib.suppress(libvirt.libvirtError, UnicodeDecodeError):
         return _volume(pool.name(), parse(pool.storageVolLookupByName(name).XMLDesc(0)))
     return None
+
+
+def names_in(pool: Any) -> list[str]:
+    """Return the names of the files of a pool, without those that are no text: no VM can have one of these."""
+    found: list[str] = []
+    for volume in pool.listAllVolumes(0):
+        with contextlib.suppress(UnicodeDecodeError):
+            found.append(volume.name())
+    return found
 
 
 def in_pool(pool: Any) -> list[Volume]:
     """Return the files of one pool; what vanishes meanwhile is left out."""
     found = []
     for volume in pool.listAllVolumes(0):
-        with contextlib.suppress(libvirt.libvirtError):
+        with contextlib.suppress(libvirt.libvirtError, UnicodeDecodeError):
             found.append(_volume(pool.name(), parse(volume.XMLDesc(0))))
     return found
 
@@ -221,8 +231,15 @@ def pool_of(connection: Connection, path: str) -> str:
 
 
 def path_of(connection: Connection, pool: str, name: str) -> str:
-    """Return the path of a pool's file, or an empty text where there is none."""
+    """Return the path of a pool's file, or an empty text where there is none.
+
+    libvirt knows no files of a pool that is not active: there the file is where the pool's directory would be.
+    """
     with contextlib.suppress(libvirt.libvirtError):
-        path: str = connection.libvirt.storagePoolLookupByName(pool).storageVolLookupByName(name).path()
+        found = connection.libvirt.storagePoolLookupByName(pool)
+        if not found.isActive():
+            directory = parse(found.XMLDesc(0)).findtext("target/path") or ""
+            return posixpath.join(directory, name) if directory else ""
+        path: str = found.storageVolLookupByName(name).path()
         return path
     return ""

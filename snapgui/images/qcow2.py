@@ -29,7 +29,7 @@ _REFCOUNT_ORDER_AT, LARGEST_REFCOUNT_ORDER = 96, 6
 _FEATURES_AT, _FEATURES = 72, struct.Struct(">Q")
 _COMPRESSION_AT, _COMPRESSIONS = 104, ("zlib", "zstd")
 _EXTENSION = struct.Struct(">II")
-_BACKING_FORMAT = 0xE279_2ACA
+_BACKING_FORMAT, _DATA_FILE = 0xE279_2ACA, 0x4441_5441
 MOST_EXTENSIONS = 32
 MOST_NESTED = 8
 """Block drivers above a file."""
@@ -58,7 +58,7 @@ class Qcow2Head:
 
     ``backing_at`` is where the name of the base stands, 0 for none; ``compression`` is ``zlib`` or
     ``zstd``, empty where it is not known here. ``refcounts_at`` and ``refcounts_clusters`` say where the table of
-    reference counts lies, ``refcount_bits`` how wide one is.
+    reference counts lies, ``refcount_bits`` how wide one is. ``data_file`` holds the content, where the image does not.
     """
 
     version: int
@@ -76,6 +76,7 @@ class Qcow2Head:
     refcounts_at: int = 0
     refcounts_clusters: int = 0
     refcount_bits: int = 16
+    data_file: str = ""
 
     def snapshot(self, name: str) -> ImageSnapshot | None:
         """Return the internal snapshot of that name."""
@@ -113,6 +114,7 @@ def read_head(source: ByteSource) -> Qcow2Head:
         refcounts_at=refcounts_at,
         refcounts_clusters=refcounts,
         refcount_bits=refcount_bits,
+        data_file=extensions.get(_DATA_FILE, b"").decode("utf-8", "replace"),
     )
 
 
@@ -149,7 +151,8 @@ def _extensions(source: ByteSource, version: int, end: int) -> dict[int, bytes]:
 def file_meant(base: str) -> str:
     """Return the path of the file that an image names as its base, as written; empty where that is no file.
 
-    QEMU takes a path, ``file:`` and a path, or ``json:`` and the options of a block driver, nested or with dots.
+    QEMU takes a path, ``file:`` or ``host_device:`` and a path, or ``json:`` and the options of a block driver, nested
+    or with dots.
     """
     if base.startswith("json:"):
         try:
@@ -157,7 +160,7 @@ def file_meant(base: str) -> str:
         except (ValueError, RecursionError):
             return ""
         return _file_in(options)
-    plain = base.removeprefix("file:")
+    plain = base.removeprefix("file:").removeprefix("host_device:")
     return "" if ":" in plain.partition("/")[0] else plain
 
 
@@ -165,10 +168,10 @@ def _file_in(options: object) -> str:
     for _ in range(MOST_NESTED):
         if not isinstance(options, dict):
             return ""
-        name = options.get("filename", options.get("file.filename"))
+        name = next((value for key, value in options.items() if f".{key}".endswith(".filename")), None)
         if isinstance(name, str):
             return "" if name.startswith("json:") else file_meant(name)
-        options = options.get("file")
+        options = options.get("file", options.get("image"))
     return ""
 
 

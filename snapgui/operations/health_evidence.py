@@ -44,7 +44,9 @@ class SeenFile:
 
     ``base`` is the path of the image below, empty for none and for what is no file; ``layered`` whether it has any.
     ``written``: some program has it open for writing. ``changed``: when it was written to last, where that is known.
-    ``data_elsewhere``: the image says that its content is in another file.
+    ``data_elsewhere``: the image says that its content is in another file. ``also``: that file, and a base from whose
+    name no path follows, as they are written in the image. ``identity``: what two paths have alike only where they lead
+    to one file; empty where nobody can tell.
     """
 
     path: str
@@ -60,6 +62,8 @@ class SeenFile:
     memory: SavedMemory | None = None
     changed: datetime | None = None
     data_elsewhere: bool = False
+    also: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,15 @@ class SeenDisk:
 class SeenVm:
     """One VM: what it starts with and runs on, its snapshots, and every path that it names anywhere.
 
-    ``held``: some snapgui is changing it right now, or it has changed while everything was looked at.
+    ``images`` are those of the paths that may be images, which have others below them. ``held``: some snapgui is
+    changing it right now, or it has changed while everything was looked at.
     """
 
     vm: Vm
     disks: tuple[SeenDisk, ...] = ()
     tree: SnapshotTree = field(default_factory=SnapshotTree)
     named: frozenset[str] = frozenset()
+    images: frozenset[str] = frozenset()
     managed_save: bool = False
     held: bool = False
 

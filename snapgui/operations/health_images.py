@@ -34,6 +34,9 @@ def image_ailments(scene: Scene, vm: SeenVm) -> Iterator[Ailment]:
                 done.add(path)
                 yield from _of_image(scene, replace(_blank(vm), target=target, snapshot=snapshot), path, above)
             above = path
+        if (last := scene.file(above)) is not None and last.base in scene.chain(root):
+            circle = QT_TRANSLATE_NOOP("health", "it is layered on itself, by a circle of images")
+            yield _damaged(replace(_blank(vm), target=target, snapshot=snapshot), above, circle)
     yield from _deep(scene, vm)
 
 
@@ -138,7 +141,7 @@ def _moved_to(scene: Scene, path: str, above: str) -> str:
         and _fits(file, upper)
         and not file.written
         and above not in scene.chain(file.path)
-        and not any(use.snapshot is None for use in scene.uses.get(file.path, ()))
+        and file.path not in scene.referred  # then it is the base of another disk, whatever it is called
     ]
     return found[0] if len(found) == 1 else ""
 

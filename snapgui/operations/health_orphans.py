@@ -5,6 +5,7 @@ Nothing is guessed: as long as one VM cannot be read, it may refer to any of the
 
 import posixpath
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from snapgui.model.adoption import Adoption
@@ -25,7 +26,7 @@ def orphan_ailments(scene: Scene, adoptable: Mapping[str, Adoption]) -> Iterator
     if scene.evidence.unread:
         return
     for path, file in sorted(scene.evidence.files.items()):
-        if path in scene.referred or file.written or path in scene.evidence.making:
+        if scene.is_needed(file) or file.written or path in scene.evidence.making:
             continue
         if file.kind is FileKind.MEMORY:
             yield from _memory(scene, file, adoptable.get(path))
@@ -80,7 +81,7 @@ def _image(scene: Scene, file: SeenFile) -> Iterator[Ailment]:
     if below is not None:
         vm = scene.vm(below.vm_uuid)
         if vm is not None and not vm.moves:
-            yield _overlay(file, vm, below, upper)
+            yield _sure(scene, _overlay(file, vm, below, upper), vm)
     elif not upper:
         yield from _loose(scene, file)
 
@@ -129,7 +130,15 @@ def _loose(scene: Scene, file: SeenFile) -> Iterator[Ailment]:
         "{path} lies in the directory of {vm}, but no VM, snapshot or image refers to it. It may be a backup, or what "
         "is left of a disk.",
     )
-    yield _unused(file, text.format(path=file.path, vm=vm.vm.name), vm)
+    yield _sure(scene, _unused(file, text.format(path=file.path, vm=vm.vm.name), vm), vm)
+
+
+def _sure(scene: Scene, found: Ailment, vm: SeenVm) -> Ailment:
+    """What an image needs that is missing or cannot be read nobody can tell: it may be this very file."""
+    if scene.is_read_whole(vm):
+        return found
+    text = QT_TRANSLATE_NOOP("health", "Keep it until all images that VMs read are there and can be read.")
+    return replace(found, fix=text, mendings=())
 
 
 def _unused(file: SeenFile, text: Text, vm: SeenVm | None = None) -> Ailment:

@@ -30,6 +30,8 @@ from snapgui.operations.history import Entry, History, Making
 from snapgui.operations.image_access import open_image, readable
 from snapgui.operations.lanes import is_held
 
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+"""In the name of a base, which is no text then: nobody can tell which file that is."""
 _NO_IMAGES = ("/dev", "/proc", "/sys", "/run")
 
 
@@ -45,7 +47,7 @@ def read_evidence(connection: Connection, history: History | None = None, held: 
             look.through(directory)
         for path in _needed(vms):
             look.follow(path)
-        for path in tuple(look.files):
+        for path in (*(image for vm in vms for image in sorted(vm.images)), *look.files):
             look.follow(path)
         later, silent = _read_vms(connection, held)
         return Evidence(
@@ -94,9 +96,11 @@ def _read_vm(connection: Connection, vm: Vm, *, held: bool) -> SeenVm:
         for disk in read_machine(text).disks:
             source = volumes.path_of(connection, disk.pool, disk.source) if disk.pool else disk.source
             disks[SeenDisk(disk.target, canonical(connection, source), disk.format, disk.writable)] = None
-    named = frozenset(canonical(connection, mention.path) for mention in strays.mentions_of(connection, vm.uuid))
+    mentions = strays.mentions_of(connection, vm.uuid)
+    named = frozenset(canonical(connection, mention.path) for mention in mentions)
+    images = frozenset(canonical(connection, mention.path) for mention in mentions if mention.image)
     tree = _real(connection, snapshots.read_tree(connection, vm.uuid)) if vm.snapshots else SnapshotTree()
-    return SeenVm(vm, tuple(disks), tree, named, inventory.has_managed_save(connection, vm.uuid), held)
+    return SeenVm(vm, tuple(disks), tree, named, images, inventory.has_managed_save(connection, vm.uuid), held)
 
 
 def _real(connection: Connection, tree: SnapshotTree) -> SnapshotTree:
@@ -164,7 +168,7 @@ class _Look:
         """Look at an image and its bases."""
         for _ in range(DEEPEST):
             path = canonical(self._connection, path)
-            if not path.startswith("/") or path.startswith("/dev/"):
+            if not path.startswith("/") or (path.startswith("/dev/") and not is_local(self._connection)):
                 return
             seen = self.file(path)
             if seen is None or not seen.base:
@@ -230,10 +234,17 @@ class _Look:
 
     def _read(self, path: str, image: ByteSource, *, written: bool) -> SeenFile:
         first = image.read(0, 128)
-        changed = _changed(self._connection, path)
+        (identity,) = stamps.stamps(self._connection, (path,))
+        changed = _changed(identity)
         if memory_format(image):
             return SeenFile(
-                path, FileKind.MEMORY, image.size, memory=self._memory(image), written=written, changed=changed
+                path,
+                FileKind.MEMORY,
+                image.size,
+                memory=self._memory(image),
+                written=written,
+                changed=changed,
+                identity=identity,
             )
         if not first.startswith(MAGIC):
             kind = FileKind.FOREIGN if foreign(first) else FileKind.PLAIN
@@ -241,7 +252,8 @@ class _Look:
         head, trouble = trouble_of(image, still=not written)
         if head is None:
             return SeenFile(path, FileKind.QCOW2, image.size, trouble=trouble, written=written, changed=changed)
-        base = file_meant(head.backing_file)
+        base = "" if _UNKNOWN in head.backing_file else file_meant(head.backing_file)
+        also = (head.data_file, "" if base else head.backing_file)
         if base:
             base = canonical(self._connection, posixpath.normpath(PurePosixPath(path).parent / base))
         return SeenFile(
@@ -257,6 +269,8 @@ class _Look:
             written,
             changed=changed,
             data_elsewhere=bool(head.features & DATA_ELSEWHERE),
+            also=tuple(text for text in also if text),
+            identity=identity,
         )
 
     def _memory(self, image: ByteSource) -> SavedMemory | None:
@@ -269,9 +283,8 @@ class _Look:
         )
 
 
-def _changed(connection: Connection, path: str) -> datetime | None:
+def _changed(stamp: stamps.Stamp) -> datetime | None:
     """Return when a file was written to last, in whole seconds."""
-    (stamp,) = stamps.stamps(connection, (path,))
     with contextlib.suppress(ValueError, OverflowError, OSError):
         if len(stamp) == 3:  # noqa: PLR2004 - inode, size and nanoseconds of a local file
             return datetime.fromtimestamp(int(stamp[2]) // 10**9, UTC)

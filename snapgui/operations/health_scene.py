@@ -1,11 +1,17 @@
 """What follows from what was seen: who uses which image, which are layered on which, and what is referred to at all."""
 
+import os
 import posixpath
+from collections.abc import Iterator
 from itertools import chain as chained
 
 from snapgui.model.lineage import DEEPEST, Use
 from snapgui.model.records import Place, Snapshot, SnapshotDisk
 from snapgui.operations.health_evidence import Evidence, FileKind, SeenDisk, SeenFile, SeenVm
+
+_LOCAL = 3
+"""Parts of the identity of a file of this machine: its inode, size and time, without the device, which bind mounts keep
+but other kinds of mounts change."""
 
 
 class Scene:
@@ -25,6 +31,8 @@ class Scene:
         self._directories = {path: self._owners(path) for path in evidence.listed}
         named = chained.from_iterable(vm.named for vm in evidence.vms)
         self.referred = {path for name in named for path in self.chain(name)}
+        self._also = {posixpath.basename(text) for file in evidence.files.values() for text in file.also}
+        self._twins = {twin for path in self.referred if (seen := self.file(path)) for twin in _looks(seen)}
 
     def file(self, path: str) -> SeenFile | None:
         """Return what was seen of a file."""
@@ -38,6 +46,47 @@ class Scene:
             seen = self.file(path)
             path = "" if seen is None else seen.base
         return found
+
+    def is_needed(self, file: SeenFile) -> bool:
+        """Whether a file may be one that something refers to, if only by another path or in a form not understood."""
+        if file.path in self.referred or any(look in self._twins for look in _looks(file)):
+            return True
+        name = os.fsencode(posixpath.basename(file.path)).decode("utf-8", "replace")
+        return any(f"/{name}" in text or text.startswith(name) for text in self._also)
+
+    def is_read_whole(self, vm: SeenVm) -> bool:
+        """Whether all images that a VM reads were seen, and none of another that exists was not: it may lead anywhere.
+
+        Of an image that is missing or damaged nobody can tell either what lies below it, nor of a circle of images.
+        """
+        ends = [self._end(path, kind) for path, kind in self._starts(vm)]
+        return not self._is_blind and None not in ends and not any(self._is_lost(end) for end in ends if end)
+
+    @property
+    def _is_blind(self) -> bool:
+        return any(self._end(path, kind) is None for vm in self.evidence.vms for path, kind in self._starts(vm))
+
+    def _starts(self, vm: SeenVm) -> Iterator[tuple[str, str]]:
+        yield from ((disk.path, disk.format) for disk in vm.disks if disk.path.startswith("/"))
+        for snapshot in vm.tree:
+            formats = {disk.target: disk.format for disk in snapshot.machine.disks}
+            held = (held for held in snapshot.disks if held.place is Place.EXTERNAL and held.source.startswith("/"))
+            yield from ((disk.source, formats.get(disk.target, "")) for disk in held)
+
+    def _end(self, path: str, kind: str) -> str | None:
+        """Return the last image of a chain; None where that is one that nobody can read."""
+        end = path
+        for end in self.chain(path):
+            upper = self.file(end)
+            if upper is not None and upper.base:
+                kind = upper.base_format
+        seen = self.file(end)
+        unread = (seen is None or seen.kind is FileKind.UNSEEN) and end not in self.evidence.missing
+        return None if unread and kind == "qcow2" else end
+
+    def _is_lost(self, path: str) -> bool:
+        seen = self.file(path)
+        return path in self.evidence.missing or (seen is not None and bool(seen.trouble or seen.base))
 
     def roots(self, vm: SeenVm) -> dict[str, tuple[str, str]]:
         """Return (disk, snapshot or nothing) by image, of all that a VM reads: now first, then at its snapshots."""
@@ -120,3 +169,17 @@ class Scene:
     def _owners(self, directory: str) -> frozenset[str]:
         uses = [(path, use) for path, users in self.uses.items() for use in users]
         return frozenset(use.vm_uuid for path, use in uses if posixpath.dirname(path) == directory)
+
+
+def _looks(file: SeenFile) -> Iterator[tuple[object, ...]]:
+    """Yield what two paths have alike that lead to one file: by a link, or a directory that is mounted twice.
+
+    On this machine that is an inode. Elsewhere nobody tells of links: there a file of the same name with the same disk
+    in it may be the same one, and what a guest writes to has changed until the second look at it.
+    """
+    if len(file.identity) == _LOCAL:
+        yield file.identity
+    elif file.kind is FileKind.QCOW2:
+        yield posixpath.basename(file.path), file.virtual, posixpath.basename(file.base)
+    elif file.kind is FileKind.MEMORY:
+        yield posixpath.basename(file.path), file.length

@@ -109,6 +109,8 @@ def _inside(scene: Scene, vm: SeenVm, snapshot: Snapshot) -> Iterator[Ailment]:
         if held.place is not Place.INTERNAL:
             continue
         there = [path for path in (held.source, now.get(held.target, "")) if path]
+        if there and there[-1] in scene.evidence.missing:
+            return  # that the image is missing matters more; it may come back with all that is in it
         answers = [_holds(scene, path, snapshot.name) for path in dict.fromkeys(there)]
         if True in answers:
             holding.append(HeldDisk(held.target, held.source))
@@ -129,6 +131,8 @@ def _holds(scene: Scene, path: str, name: str) -> bool | None:
     seen = scene.file(path)
     if seen is None or seen.kind is FileKind.UNSEEN or seen.trouble:
         return None
+    if seen.kind is not FileKind.QCOW2 and "qcow2" in scene.formats.get(path, ()):
+        return None  # that it is damaged matters more
     return any(entry.name == name for entry in seen.inside)
 
 

@@ -276,7 +276,7 @@ def test_a_missing_base_and_one_that_moved() -> None:
     assert (found.code, found.base, found.overlay) == ("base-moved", "/new/base.qcow2", top.path)
 
 
-@pytest.mark.parametrize("why", ["two", "size", "format", "another", "written", "disk"])
+@pytest.mark.parametrize("why", ["two", "size", "format", "another", "written", "disk", "base"])
 def test_a_base_has_moved_only_where_that_is_sure(why: str) -> None:
     clone, top = vm("web02", "/images/web02.qcow2"), qcow2("/images/web02.qcow2", "/old/base.qcow2")
     moved = qcow2("/new/base.qcow2")
@@ -294,6 +294,8 @@ def test_a_base_has_moved_only_where_that_is_sure(why: str) -> None:
         parts[2] = replace(moved, written=True)
     if why == "disk":
         parts.append(vm("web03", moved.path))
+    if why == "base":
+        parts += [vm("web03", "/images/web03.qcow2"), qcow2("/images/web03.qcow2", moved.path)]
     assert [found[0] for found in codes(host(*parts, missing=("/old/base.qcow2",)))] == ["base-missing"]
 
 
