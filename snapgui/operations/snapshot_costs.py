@@ -97,7 +97,7 @@ class _Reading:
 
     def _of_disk(self, snapshot: Snapshot, held: SnapshotDisk) -> _Part:
         if held.place is Place.EXTERNAL:
-            return self._external(held)
+            return self._external(snapshot, held)
         known = self._inside(held.source)
         cost = None if known is None else known.get(snapshot.name)
         if cost is None:
@@ -108,18 +108,33 @@ class _Reading:
         self.counted.inside[held.source] = self.counted.inside.get(held.source, 0) + own
         return _Part(own, max(0, cost.shared - (own - cost.own)), cost.memory, own, moving)
 
-    def _external(self, held: SnapshotDisk) -> _Part:
-        own = self._size(held.overlay) if held.overlay else None
-        sizes = dict(self.facts.allocated)
-        shared = _sum(sizes.get(path) for path in dict(self.facts.chains).get(held.source, (held.source,)))
-        comes_down = None if own is None else self._comes_down(held)
+    def _external(self, snapshot: Snapshot, held: SnapshotDisk) -> _Part:
+        """After going back to another snapshot, the image that it froze may be needed by nothing else."""
+        sizes, needed = dict(self.facts.allocated), self._chain(held.source)
+        others = self._needed_by_others(snapshot)
+        alone = [path for path in needed if path not in others | self._merged()]
+        taken = held.overlay in others - self._merged()  # what was the overlay is all that another snapshot has left
+        made = 0 if taken else self._size(held.overlay) if held.overlay else None
+        own = _sum(iter([made, *(sizes.get(path) for path in alone)]))
+        shared = _sum(sizes.get(path) for path in needed if path not in alone)
+        comes_down = None if own is None else 0 if taken else self._comes_down(held)
         freed = None if own is None or comes_down is None else max(0, own - comes_down)
         return _Part(own, shared, 0, freed, self._is_moving(held.overlay))
 
+    def _chain(self, path: str) -> tuple[str, ...]:
+        return dict(self.facts.chains).get(path, (path,))
+
+    def _merged(self) -> set[str]:
+        """Return the images that the current state reads."""
+        return {path for disk in self.facts.machine.disks for path in self._chain(disk.source)}
+
+    def _needed_by_others(self, snapshot: Snapshot) -> set[str]:
+        held = (held for other in self.facts.tree if other.name != snapshot.name for held in other.disks)
+        return {path for disk in held if disk.source for path in self._chain(disk.source)}
+
     def _comes_down(self, held: SnapshotDisk) -> int | None:
         """Return how much the base grows; nothing where the overlay is not part of the current state any more."""
-        merged = {path for disk in self.facts.machine.disks for path in dict(self.facts.chains).get(disk.source, ())}
-        if held.overlay not in merged:
+        if held.overlay not in self._merged():
             return 0
         if self._is_moving(held.overlay):
             return None
@@ -130,7 +145,7 @@ class _Reading:
                 if not path:
                     return None
                 with lent_image(self.connection, path) as lower:
-                    return growth(overlay, layer(lower, kind, "", path))
+                    return growth(overlay, layer(lower, kind, "", path), zeros=held.overlay not in self._current)
         except (ImageError, OSError, SnapguiError):
             return None
 

@@ -20,6 +20,7 @@ from tests.images import qemu
 from tests.qemu.commands import INTERNAL, ok, result, wait_until
 from tests.stacks.access import Access
 from tests.stacks.machines import Machine, pool
+from tests.stacks.stacks import Stack
 
 EXTERNAL = ("--kind", "external", "--memory", "none")
 CLUSTER = 2**16
@@ -108,6 +109,21 @@ def test_a_chain_of_external_snapshots(access: Access, idle_guest: Machine) -> N
         middle_first = idle_guest.connection.getLibVersion() >= MERGES_WHILE_OFF
         for name in ("s0", "s1") if middle_first else ("s1", "s0"):
             deleting_frees(idle_guest, name)
+
+
+def test_branches_of_external_snapshots(stack: Stack, idle_guest: Machine) -> None:
+    """After going back, a leaf alone needs the image that it froze; zeros in the middle come down as data."""
+    if not stack.native_external:
+        return
+    image = idle_guest.disk
+    for number in range(3):
+        place = 100 + 2 * number
+        qemu.io(image, f"write -P 7 {place}M 6M", f"write -z {place + 1}M 1M", f"discard {place + 5}M 1M")
+        ok(idle_guest.uri, "take", idle_guest.name, f"s{number}", *EXTERNAL)
+        image = overlay(idle_guest, f"s{number}")
+    ok(idle_guest.uri, "revert", idle_guest.name, "s1", "--no-safety")
+    for name in ("s2", "s0", "s1"):
+        deleting_frees(idle_guest, name)
 
 
 def test_sixty_images(idle_guest: Machine) -> None:
