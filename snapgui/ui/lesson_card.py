@@ -102,7 +102,7 @@ class LessonCard(Card):
         new = inside.being is Being.NEW
         painter.setPen(QPen(color(Role.MUTED if inside.being is Being.GOES else Role.ACCENT), 1, Qt.PenStyle.DashLine))
         painter.setBrush(color(Role.ACCENT_SOFT if new else Role.GROUND))
-        painter.drawRoundedRect(QRectF(self._about.geometry()).adjusted(-4.5, -0.5, 4.5, 1.5), 4, 4)
+        painter.drawRoundedRect(QRectF(self._about.geometry()).adjusted(-4.5, 0.5, 4.5, 1.5), 4, 4)
         painter.end()
 
 
