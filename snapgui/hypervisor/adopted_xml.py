@@ -102,6 +102,15 @@ def below(text: str, parent: str, moved: tuple[HeldDisk, ...] = ()) -> str:
     return dump(root)
 
 
+def with_path(text: str, old: str, new: str) -> str:
+    """Return the document of a snapshot with another path for an image, wherever it is named; the same if nowhere."""
+    root = parse(text)
+    named = [element for element in root.iter("source") if element.get("file") == old]
+    for element in named:
+        element.set("file", new)
+    return dump(root) if named else text
+
+
 def owner_of(text: str) -> tuple[str, str, Mapping[str, str]]:
     """Return (UUID, name, image by target) of the VM of a ``<domain>`` document."""
     root = parse(text)

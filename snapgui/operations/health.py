@@ -30,13 +30,14 @@ def examine_host(
 ) -> tuple[Ailment, ...]:
     """Return what is wrong on a hypervisor, or with one VM of it, worst first.
 
-    All VMs are read in any case: any of them may use a file. ``held`` is the UUID of a VM that the caller is changing;
-    ``history`` knows what other jobs are making just now.
+    All VMs are read in any case, and one that cannot be is told of: any of them may use a file. ``held`` is the UUID of
+    a VM that the caller is changing; ``history`` knows what other jobs are making just now.
     """
     if connection.uri.startswith("test:"):  # its VMs have no images, and their paths mean nothing
         return ()
     found = examine(read_evidence(connection, history, held))
-    return tuple(_measured(connection, one) for one in found if vm_uuid is None or one.vm_uuid == vm_uuid)
+    wanted = (one for one in found if vm_uuid in {None, one.vm_uuid} or one.code is Ail.VM_UNREADABLE)
+    return tuple(_measured(connection, one) for one in wanted)
 
 
 def examine(evidence: Evidence) -> tuple[Ailment, ...]:

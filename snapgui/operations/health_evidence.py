@@ -76,7 +76,7 @@ class SeenDisk:
 class SeenVm:
     """One VM: what it starts with and runs on, its snapshots, and every path that it names anywhere.
 
-    ``held``: some snapgui is changing it right now.
+    ``held``: some snapgui is changing it right now, or it has changed while everything was looked at.
     """
 
     vm: Vm

@@ -23,7 +23,9 @@ _CHECK = QT_TRANSLATE_NOOP(
 
 
 def image_ailments(scene: Scene, vm: SeenVm) -> Iterator[Ailment]:
-    """Return what is wrong with the images of one VM, each image once."""
+    """Return what is wrong with the images of one VM, each image once; of one that is being changed, nothing."""
+    if vm.held:
+        return
     done: set[str] = set()
     for root, (target, snapshot) in scene.roots(vm).items():
         above = ""
@@ -90,7 +92,7 @@ def _base_gone(scene: Scene, blank: Ailment, path: str, above: str) -> Ailment:
         path=path,
         fix=_bring_back(path, found),
     )
-    if not found or path in scene.uses or any(path in vm.named for vm in scene.evidence.vms):
+    if not found or not _is_named_by_snapshots_alone(scene, blank.vm_uuid, path):
         return lost
     text = QT_TRANSLATE_NOOP(
         "health", "Disk {target} of {vm} is layered on {path}, which does not exist; it seems to have moved to {found}."
@@ -109,9 +111,15 @@ def _base_gone(scene: Scene, blank: Ailment, path: str, above: str) -> Ailment:
     )
 
 
+def _is_named_by_snapshots_alone(scene: Scene, vm_uuid: str, path: str) -> bool:
+    """Whether nobody names a path but this VM's own snapshots, whose descriptions can follow the file."""
+    mine = all(use.vm_uuid == vm_uuid and use.snapshot for use in scene.uses.get(path, ()))
+    return mine and not any(path in vm.named for vm in scene.evidence.vms if vm.vm.uuid != vm_uuid)
+
+
 def _bring_back(path: str, found: str) -> Text:
     if found:
-        text = QT_TRANSLATE_NOOP("health", "Move it back: snapshots know it by its path. It seems to be {found} now.")
+        text = QT_TRANSLATE_NOOP("health", "Move it back: others know it by its path. It seems to be {found} now.")
         return text.format(found=found)
     text = QT_TRANSLATE_NOOP("health", "Bring {path} back from where it was moved to, or from a backup.")
     return text.format(path=path)

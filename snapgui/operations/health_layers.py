@@ -73,9 +73,8 @@ def _layers(scene: Scene, vm: SeenVm, disk: SeenDisk) -> Iterator[_Layer]:
             return
         name = _name(vm, disk, path, overlay)
         above_own = any(own[number + 1 :])
-        in_own = scene.only_vm_of(path) is vm and scene.only_vm_of(overlay) is vm
         saved = fitting_memory(scene, vm, (path,)) is not None
-        if not (name or above_own or in_own or saved):
+        if not (name or above_own or saved):
             return
         image_format = upper.base_format or ("qcow2" if seen.kind is FileKind.QCOW2 else "")
         yield _Layer(disk, seen, overlay, name, image_format)

@@ -28,7 +28,8 @@ def plan(facts: Facts, ailments: tuple[Ailment, ...], wanted: Mending | None = N
     if not ailments:
         text = QT_TRANSLATE_NOOP("errors", "There is nothing of that sort to mend about {vm}.")
         raise Refused(text.format(vm=facts.vm.name))
-    chosen = tuple((one, way_of(one, wanted)) for one in ailments)
+    able = tuple(one for one in ailments if one.mendings and wanted in {None, *one.mendings})
+    chosen = tuple((one, way_of(one, wanted)) for one in able or ailments)
     if whole := _by_other_operation(facts, chosen):
         return replace(whole, operation=Operation.MEND)
     return Plan(
@@ -199,6 +200,7 @@ def _notes(facts: Facts, ailment: Ailment, way: Mending) -> Iterator[Text]:
             "plan", "{base} is the only file of that name, format and size here; what is in it was not looked at."
         )
         yield text.format(base=ailment.base)
+        yield QT_TRANSLATE_NOOP("plan", "Snapshots that name the file by its old path come to name the new one.")
     elif way is Mending.SET_FORMAT:
         yield QT_TRANSLATE_NOOP("plan", "Only the header of the image changes, not what is on the disk.")
     elif way is Mending.ADOPT and adoption is not None and not adoption.replaces:

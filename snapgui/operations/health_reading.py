@@ -47,15 +47,33 @@ def read_evidence(connection: Connection, history: History | None = None, held: 
             look.follow(path)
         for path in tuple(look.files):
             look.follow(path)
+        later, silent = _read_vms(connection, held)
         return Evidence(
             now=datetime.now(UTC),
-            vms=vms,
-            unread=unread,
+            vms=settled(vms, later),
+            unread=tuple(dict.fromkeys((*unread, *silent))),
             files=MappingProxyType(look.files),
             listed=MappingProxyType(look.listed),
             missing=frozenset(look.missing),
             making=frozenset(canonical(connection, path) for path in _making(connection, history)),
         )
+
+
+def settled(before: tuple[SeenVm, ...], after: tuple[SeenVm, ...]) -> tuple[SeenVm, ...]:
+    """Return the VMs as they were in the end; one that changed while all was looked at counts as being changed."""
+    known = {vm.vm.uuid: vm for vm in before}
+    return tuple(_settled(known.get(vm.vm.uuid), vm) for vm in after)
+
+
+def _settled(before: SeenVm | None, after: SeenVm) -> SeenVm:
+    if before is not None and _state(before) == _state(after):
+        return after
+    return replace(after, held=True, named=after.named | (frozenset() if before is None else before.named))
+
+
+def _state(vm: SeenVm) -> tuple[object, ...]:
+    snapshots_now = tuple((snapshot.key, snapshot.parent) for snapshot in vm.tree)
+    return vm.vm, vm.disks, vm.named, vm.managed_save, vm.held, snapshots_now
 
 
 def _read_vms(connection: Connection, held: str) -> tuple[tuple[SeenVm, ...], tuple[str, ...]]:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from snapgui.hypervisor import adopted_xml, inventory, pools, snapshots, strays
+from snapgui.hypervisor.domain_xml import images_below
 from snapgui.hypervisor.overwriting import overwrite
 from snapgui.images.head_patch import Patch, with_base, with_format
 from snapgui.images.qcow2 import ImageError, read_head
@@ -103,6 +104,8 @@ def write_head(step: Step, task: Task) -> None:
         raise _changed(step)
     image = found.overlay or found.path
     _refuse_written(task, image)
+    if step.verb is Verb.SET_BASE:  # a kill after this leaves a base that is still found to have moved
+        _follow(task, found.path, step.base)
     with _told(image):
         for patch in _patches(step, task, image):
             overwrite(task.connection, image, patch.offset, patch.content)
@@ -113,6 +116,20 @@ def write_head(step: Step, task: Task) -> None:
         raise _unwritten(image, "format")
     if step.verb is Verb.SET_BASE and head.backing_file != step.base:
         raise _unwritten(image, "base")
+
+
+def _follow(task: Task, old: str, new: str) -> None:
+    """Let the VM's snapshots name an image where it is now; its configuration must not name it otherwise."""
+    connection, vm_uuid = task.connection, task.vm_uuid
+    if any(path == old for path, _ in images_below(inventory.secure_xml(connection, vm_uuid))):
+        text = QT_TRANSLATE_NOOP("errors", "The configuration of {vm} names {path} as a base itself: see “virsh edit”.")
+        raise Refused(text.format(vm=task.facts.vm.name, path=old))
+    tree = snapshots.read_tree(connection, vm_uuid)
+    for snapshot in tree:
+        text_now = snapshots.secure_xml(connection, vm_uuid, snapshot.name)
+        changed = adopted_xml.with_path(text_now, old, new)
+        if changed != text_now:
+            snapshots.define(connection, vm_uuid, changed, current=tree.current == snapshot.name)
 
 
 def _patches(step: Step, task: Task, image: str) -> tuple[Patch, ...]:

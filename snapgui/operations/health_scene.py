@@ -1,7 +1,6 @@
 """What follows from what was seen: who uses which image, which are layered on which, and what is referred to at all."""
 
 import posixpath
-from collections.abc import Iterator
 from itertools import chain as chained
 
 from snapgui.model.lineage import DEEPEST, Use
@@ -17,6 +16,7 @@ class Scene:
         self.uses: dict[str, list[Use]] = {}
         self.formats: dict[str, set[str]] = {}
         self.above: dict[str, list[str]] = {}
+        self._inside: set[tuple[str, str]] = set()
         for vm in evidence.vms:
             self._add(vm)
         for file in evidence.files.values():
@@ -86,11 +86,12 @@ class Scene:
         """Whether some VM has an image in the directory of a file."""
         return bool(self._directories.get(posixpath.dirname(path)))
 
-    def readers(self, path: str) -> Iterator[SeenVm]:
-        """Yield the VMs whose current state reads an image."""
-        for vm in self.evidence.vms:
-            if any(path in self.chain(disk.path) for disk in vm.disks):
-                yield vm
+    def knows(self, vm: SeenVm, disk: SeenDisk, name: str) -> bool:
+        """Whether libvirt knows a snapshot inside a disk's image.
+
+        Another VM's may lie in an image that both use; and a VM's image may have moved since the snapshot.
+        """
+        return (disk.path, name) in self._inside or (f"{vm.vm.uuid} {disk.target}", name) in self._inside
 
     def is_image(self, path: str) -> bool:
         """Whether a file is a qcow2 image whose head can be trusted."""
@@ -105,7 +106,9 @@ class Scene:
         for snapshot in vm.tree:
             formats = {disk.target: disk.format for disk in snapshot.machine.disks}
             for held in snapshot.disks:
-                if held.place is Place.EXTERNAL and held.source:
+                if held.place is Place.INTERNAL:
+                    self._inside |= {(held.source, snapshot.name), (f"{vm.vm.uuid} {held.target}", snapshot.name)}
+                elif held.place is Place.EXTERNAL and held.source:
                     use = Use(vm.vm.name, vm.vm.uuid, held.target, snapshot.name)
                     self.uses.setdefault(self.froze(held), []).append(use)
                     self._call(held.source, formats.get(held.target, ""))

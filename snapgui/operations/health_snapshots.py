@@ -37,21 +37,10 @@ def _unknown(scene: Scene, vm: SeenVm) -> Iterator[Ailment]:
     for disk in disks:
         seen = scene.file(disk.path)
         for entry in seen.inside if seen is not None and not seen.trouble else ():
-            if not _is_known(scene, vm, disk, entry.name):
+            if not scene.knows(vm, disk, entry.name):
                 found.setdefault(entry.name, []).append((disk, entry))
     for name, holders in found.items():
         yield _unknown_one(scene, vm, disks, name, holders)
-
-
-def _is_known(scene: Scene, vm: SeenVm, disk: SeenDisk, name: str) -> bool:
-    """Another VM's snapshot may lie in an image that both use; a VM's image may have moved since the snapshot."""
-    for other in scene.evidence.vms:
-        for snapshot in other.tree:
-            for held in snapshot.disks:
-                same = held.source == disk.path or (other is vm and held.target == disk.target)
-                if snapshot.name == name and held.place is Place.INTERNAL and same:
-                    return True
-    return False
 
 
 def _unknown_one(

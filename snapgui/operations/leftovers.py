@@ -297,7 +297,7 @@ def _what_became(connection: Connection, entry: Entry) -> Text:
         kept = QT_TRANSLATE_NOOP("leftovers", "interrupted; “{name}” is still there: delete it again")
         return (kept if exists else gone).format(name=entry.snapshot)
     if entry.operation is Operation.MEND:
-        return QT_TRANSLATE_NOOP("leftovers", "interrupted; check the storage to see what is still to be mended")
+        return QT_TRANSLATE_NOOP("leftovers", "interrupted; look again at what was to be mended")
     if entry.operation is Operation.REMOVE_LEFTOVERS:
         return QT_TRANSLATE_NOOP("leftovers", "interrupted; what is still left is named anew")
     return QT_TRANSLATE_NOOP("leftovers", "interrupted; look whether the text is as you wrote it")

@@ -182,6 +182,22 @@ def table() -> tuple[ActionSpec, ...]:
             _can_change,
         ),
         row(
+            "check",
+            tr("Check Storage…"),
+            "storage",
+            "",
+            tr("Find damage and remains among the VM's images and snapshots, and mend them (health, orphans)"),
+            _needs_vm,
+        ),
+        row(
+            "check_all",
+            tr("Check Storage of All VMs…"),
+            "storage",
+            "",
+            tr("Find damage and remains among all images and snapshots of the hypervisor (health, orphans)"),
+            _needs_host,
+        ),
+        row(
             "clone_at_once",
             tr("Clone at Once When Dropped"),
             "clone",

@@ -81,7 +81,7 @@ class Flows(QObject):
 
     def revert(self, host: Host, vm_uuid: str, name: str) -> None:
         """Show what going back means, then do it."""
-        self._ask(host, vm_uuid, lambda facts: RevertDialog(facts, name, self._window))
+        self.ask(host, vm_uuid, lambda facts: RevertDialog(facts, name, self._window))
 
     def delete(self, host: Host, vm_uuid: str, request: DeleteRequest) -> None:
         """Show what will be lost, then delete."""
@@ -94,12 +94,12 @@ class Flows(QObject):
 
     def remove(self, host: Host, vm_uuid: str) -> None:
         """Show what will be lost with a VM, then remove it."""
-        self._ask(host, vm_uuid, lambda facts: RemoveDialog(facts, self._window))
+        self.ask(host, vm_uuid, lambda facts: RemoveDialog(facts, self._window))
 
     def prune(self, host: Host, vm_uuid: str, keep: int, *, by_itself: bool = False) -> None:
         """Delete the safety snapshots beyond the latest ``keep``; ``by_itself`` without a dialog, after the grace."""
         if not by_itself:
-            self._ask(host, vm_uuid, lambda facts: DeleteDialog(facts, prune_request(facts, keep), self._window))
+            self.ask(host, vm_uuid, lambda facts: DeleteDialog(facts, prune_request(facts, keep), self._window))
             return
 
         def planned(facts: Facts) -> None:
@@ -180,7 +180,7 @@ class Flows(QObject):
 
     def flatten(self, host: Host, vm_uuid: str) -> None:
         """Show what it means to make a VM independent of the images below its own, then do it."""
-        self._ask(host, vm_uuid, lambda facts: IndependenceDialog(facts, self._window))
+        self.ask(host, vm_uuid, lambda facts: IndependenceDialog(facts, self._window))
 
     def start(self, host: Host, plan: Plan, facts: Facts) -> Job:
         """Run a plan in the VM's lane."""
@@ -260,7 +260,8 @@ class Flows(QObject):
         """Put the equivalent ``virsh`` commands into the clipboard."""
         QGuiApplication.clipboard().setText("\n".join(job.commands))
 
-    def _ask(self, host: Host, vm_uuid: str, make: Callable[[Facts], PlanDialog]) -> None:
+    def ask(self, host: Host, vm_uuid: str, make: Callable[[Facts], PlanDialog]) -> None:
+        """Show the dialog that is made of the facts about a VM, then do what it plans."""
         self._read(host, vm_uuid, lambda facts: self._open_made(host, facts, make))
 
     def _open_made(self, host: Host, facts: Facts, make: Callable[[Facts], PlanDialog]) -> None:
@@ -340,7 +341,7 @@ class Flows(QObject):
     def _insist(self, host: Host, vm_uuid: str, plan: Plan, risk: str) -> None:
         """Show what libvirt said against a revert, and do it as it was asked for if the user insists."""
         step = next(step for step in plan.steps if step.verb is Verb.REVERT)
-        self._ask(host, vm_uuid, lambda facts: RevertDialog(facts, step.snapshot, self._window, risk, step))
+        self.ask(host, vm_uuid, lambda facts: RevertDialog(facts, step.snapshot, self._window, risk, step))
 
     def _read(self, host: Host, vm_uuid: str, done: Callable[[Facts], None]) -> None:
         host.ask(lambda connection: read_facts(connection, vm_uuid), self, done, lambda error: self._fail(host, error))

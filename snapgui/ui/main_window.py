@@ -24,6 +24,7 @@ from snapgui.ui.cost_loader import CostLoader
 from snapgui.ui.cost_words import total_words
 from snapgui.ui.details import Details
 from snapgui.ui.flows import GRACE_S, Deferred, Flows
+from snapgui.ui.health_wishes import HealthWishes
 from snapgui.ui.host import Host
 from snapgui.ui.jobs import Job, JobsModel
 from snapgui.ui.jobs_panel import JobsPanel
@@ -70,6 +71,7 @@ class MainWindow(QMainWindow):
         self.clone_wishes = CloneWishes(self)
         self.compare_wishes = CompareWishes(self, bridge, history)
         self.storage_wishes = StorageWishes(self, bridge, history)
+        self.health_wishes = HealthWishes(self, history)
         self.clone_wishes.dragging.comparing.connect(self.compare_wishes.open)
         self._thumbnails = ThumbnailLoader(bridge, self.pane.model, self)
         self.lineage = LineageLoader(self._works_on, self)
@@ -148,6 +150,8 @@ class MainWindow(QMainWindow):
             "clone": self.clone_wishes.clone,
             "compare": self.compare_wishes.compare,
             "flatten": lambda: self._with_vm(self.flows.flatten),
+            "check": self.health_wishes.check_vm,
+            "check_all": self.health_wishes.check_host,
             "undo_revert": lambda: self._with_vm(self.flows.undo),
             "remove": lambda: self._with_vm(self.flows.remove),
             "prune": lambda: self._with_vm(lambda host, uuid: self.flows.prune(host, uuid, 1)),

@@ -29,6 +29,7 @@ _SNAPSHOT = (
     "grace",
     "",
     "flatten",
+    "check",
     "clone_at_once",
     "remove",
     "",
@@ -36,7 +37,7 @@ _SNAPSHOT = (
 )
 _ZOOM = ("graph", "outline", "storage", "", "zoom_in", "zoom_out", "zoom_reset", "zoom_fit", "overview", "")
 _VIEW = (*_ZOOM, "collapse", "expand", "show_here", "", "find", "refresh", "", "details", "activity", "learn")
-_CONNECTION = ("add_connection", "reconnect", "", "remove_connection")
+_CONNECTION = ("add_connection", "reconnect", "check_all", "", "remove_connection")
 _NODE = (
     "revert",
     "clone",
@@ -53,7 +54,7 @@ _NODE = (
     "delete_children",
 )
 _HERE = ("take", "clone")
-_VM = ("take", "clone", "flatten", "", "refresh", "", "remove")
+_VM = ("take", "clone", "flatten", "", "refresh", "check", "", "remove")
 _TOOLS = ("take", "revert", "clone", "compare", "delete")
 
 

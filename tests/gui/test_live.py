@@ -14,10 +14,10 @@ from snapgui.ui.host import Link
 from tests.gui.conftest import Open
 from tests.gui.user import CTRL, HERE, Key, User
 from tests.qemu.test_agreement import redefine
+from tests.stacks.fixtures import STACKS
 from tests.stacks.machines import Machine
 from tests.stacks.stacks import Stack
 
-SEEN_WITHIN_MS = 3_000
 TICK_MS = 10
 LONGEST_GAP_S = 0.5
 """The window's aim is 0.1 s, which tests/bench measures; two busy cores of a test machine are slower."""
@@ -65,18 +65,18 @@ def test_a_snapshot_made_and_deleted_by_virsh_comes_and_goes(grown: User, stack:
 
     zoom = graph.zoom
     stack.virsh("snapshot-create-as", idle_guest.name, "by-virsh")
-    grown.wait(lambda: "by-virsh" in grown.tree, SEEN_WITHIN_MS)
+    grown.wait(lambda: "by-virsh" in grown.tree)
     assert (same(), graph.zoom) == (True, zoom)
     assert model.index_of(None).parent().data() == "by-virsh"
     stack.virsh("snapshot-delete", idle_guest.name, "by-virsh")
-    grown.wait(lambda: "by-virsh" not in grown.tree, SEEN_WITHIN_MS)
+    grown.wait(lambda: "by-virsh" not in grown.tree)
     assert (same(), graph.zoom) == (True, zoom)
 
 
 def test_a_selected_snapshot_that_goes_leaves_no_trace(grown: User, stack: Stack, idle_guest: Machine) -> None:
     grown.click_node("a1")
     stack.virsh("snapshot-delete", idle_guest.name, "a1", "--metadata")
-    grown.wait(lambda: "a1" not in grown.tree, SEEN_WITHIN_MS)
+    grown.wait(lambda: "a1" not in grown.tree)
     assert "a1" not in grown.selected()
     grown.click_node("a")
     assert grown.selected() == ["a"]
@@ -89,13 +89,13 @@ def test_a_vm_that_starts_is_seen(grown: User, stack: Stack, idle_guest: Machine
 
     assert "shut off" in spoken()
     stack.virsh("start", idle_guest.name)
-    grown.wait(lambda: "running" in spoken(), SEEN_WITHIN_MS)
+    grown.wait(lambda: "running" in spoken())
     grown.click_node(HERE)
     grown.see(f"{idle_guest.name} · running", grown.window.details)
     stack.virsh("suspend", idle_guest.name)
-    grown.wait(lambda: "paused" in spoken(), SEEN_WITHIN_MS)
+    grown.wait(lambda: "paused" in spoken())
     stack.virsh("destroy", idle_guest.name)
-    grown.wait(lambda: "shut off" in spoken(), SEEN_WITHIN_MS)
+    grown.wait(lambda: "shut off" in spoken())
 
 
 def test_a_vm_that_goes_and_comes(open_window: Open, stack: Stack, idle_guest: Machine) -> None:
@@ -103,9 +103,9 @@ def test_a_vm_that_goes_and_comes(open_window: Open, stack: Stack, idle_guest: M
     model = user.window.vms_model
     xml = idle_guest.domain.XMLDesc()
     idle_guest.domain.undefine()
-    user.wait(lambda: not model.find(model.hosts[0], idle_guest.uuid).isValid(), 6_000)
+    user.wait(lambda: not model.find(model.hosts[0], idle_guest.uuid).isValid())
     idle_guest.connection.defineXML(xml)
-    user.wait(lambda: model.find(model.hosts[0], idle_guest.uuid).isValid(), 6_000)
+    user.wait(lambda: model.find(model.hosts[0], idle_guest.uuid).isValid())
 
 
 def test_a_daemon_that_dies_and_comes_back(grown: User, stack: Stack) -> None:
@@ -123,7 +123,7 @@ def test_a_daemon_that_dies_and_comes_back(grown: User, stack: Stack) -> None:
     grown.wait(grown.window.actions_["take"].isEnabled)
     assert grown.selected() == ["b3"]
     stack.virsh("snapshot-create-as", grown.window.watcher.vm_uuid, "afterwards")
-    grown.wait(lambda: "afterwards" in grown.tree, SEEN_WITHIN_MS)
+    grown.wait(lambda: "afterwards" in grown.tree)
 
 
 def test_a_daemon_that_freezes_stops_no_clock(grown: User, stack: Stack) -> None:
@@ -145,8 +145,12 @@ def test_a_daemon_that_freezes_stops_no_clock(grown: User, stack: Stack) -> None
     assert ticks.longest_s < LONGEST_GAP_S
 
 
+@pytest.mark.parametrize("stack", STACKS[:1], indirect=True)
 def test_answers_that_take_seconds_stop_no_clock(open_window: Open, stack: Stack, idle_guest: Machine) -> None:
-    """A hypervisor far away: every piece of an answer comes late, and the first look takes seconds."""
+    """A hypervisor far away: every piece of an answer comes late, and the first look takes seconds.
+
+    It takes a minute, and the window's clock is the same whichever libvirt it is that answers late.
+    """
     redefine(idle_guest, TREE, current="a1")
     with FarAway(stack.socket, stack.directory / "far", 0.3) as path:
         user = open_window(f"qemu:///system?socket={path}", vm=idle_guest.uuid, answered=False)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from snapgui.images.clusters import DIRTY
 from snapgui.images.internal_costs import InternalCost, internal_costs
-from snapgui.images.qcow2 import ImageError, read_head
+from snapgui.images.qcow2 import ImageError, read_head, read_l1
 from snapgui.images.refcounts import Refcounts
 from snapgui.images.source import LocalFile
 from tests.images import qemu
@@ -109,6 +109,37 @@ def test_own_and_shared(tmp_path: Path) -> None:
     qemu.io(path, "write -P 2 0 1M")
     delete(path, "b")
     assert costs(path)["a"] == InternalCost(64 * KIB + 64 * KIB + MIB, MIB, 0)
+
+
+class Questioned(LocalFile):
+    """Notes which parts of it are read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.read_parts: list[range] = []
+
+    def read(self, offset: int, length: int) -> bytes:
+        self.read_parts.append(range(offset, offset + length))
+        return super().read(offset, length)
+
+
+def test_every_table_is_read_once_and_neighbours_together(tmp_path: Path) -> None:
+    """Each question may have to go to another machine; but not more than a MiB comes at once."""
+    tables, cluster, maps = 40, 64 * KIB, 512 * MIB
+    path = qemu.create(tmp_path / "disk.qcow2", tables * maps)
+    qemu.io(path, *(f"write -z {number * maps} 64k" for number in range(tables)))
+    for name in ("a", "b", "c"):
+        qemu.snapshot(path, name)
+    with Questioned(path) as source:
+        head = read_head(source)
+        counts, first = Refcounts(source, head), read_l1(source, head.l1_offset, head.l1_entries)[0]
+        source.read_parts.clear()
+        internal_costs(source, head, counts, ["a", "b", "c"])
+        parts = [part for part in source.read_parts if len(part) >= cluster]
+    assert sum(len(part) for part in parts) == tables * cluster
+    assert max(len(part) for part in parts) == MIB
+    assert len(parts) == 3
+    assert parts[0].start == first
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])

@@ -225,7 +225,7 @@ def test_a_server_that_trickles() -> None:
         began = time.monotonic()
         with pytest.raises(TimeoutError):
             disk.read(0, 100)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4, "all of it would take longer than 5"
 
 
 def test_a_server_that_never_answers() -> None:

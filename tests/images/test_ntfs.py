@@ -338,9 +338,9 @@ def test_a_damaged_filesystem_gives_files_or_an_error(small: bytes) -> None:
         raw, at = bytearray(small), 0 if number % 20 == 0 else chance.choice(places)
         for _ in range(chance.choice((1, 1, 3, 20))):
             raw[at + chance.randrange(512)] = chance.choice((0, 1, 8, 0x7F, 0x80, 0xFF, chance.randrange(256)))
-        began = time.monotonic()
+        began = time.thread_time()
         outcomes.append(outcome(sound, bytes(raw)))
-        assert time.monotonic() - began < 20
+        assert time.thread_time() - began < 20
     for _ in range(20):
         outcomes.append(outcome(sound, small[: chance.randrange(len(small))]))  # noqa: PERF401
     assert set(outcomes) == {"refused", "answered"}
@@ -370,7 +370,7 @@ def test_crafted_sizes_cost_neither_time_nor_memory(small: bytes, field: str) ->
     raw[pairs : pairs + 8] = bytes([0x16, 0, 0, 0, 0, 0, 0x10, 1])
     struct.pack_into("<Q", raw, 0x28, 2**53)
     tracemalloc.start()
-    began = time.monotonic()
+    began = time.thread_time()
     with contextlib.suppress(FilesystemError):
         crafted = open_filesystem(Sparse(bytes(raw), 2**62))
         list(compare(view, crafted, None))
@@ -378,7 +378,7 @@ def test_crafted_sizes_cost_neither_time_nor_memory(small: bytes, field: str) ->
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 200 * MIB
-    assert time.monotonic() - began < 20
+    assert time.thread_time() - began < 20
 
 
 def test_a_directory_that_goes_in_circles_is_refused(small: bytes) -> None:

@@ -1,10 +1,12 @@
 """A save of memory into a file is called off at its beginning, in the middle and near its end, live and paused."""
 
 import threading
+from collections.abc import Iterator
 
 import libvirt
 import pytest
 
+from snapgui.demo.guest import GuestFiles
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.inventory import longest_downtime
 from snapgui.model.errors import Cancelled
@@ -18,7 +20,8 @@ from snapgui.operations.short_pause import SHORT_MS
 from snapgui.operations.take import TakeRequest
 from tests.qemu.commands import wait_until
 from tests.qemu.slow_saves import slow_save
-from tests.stacks.machines import Machine
+from tests.stacks.machines import Machine, machine
+from tests.stacks.stacks import Stack
 
 FILL = (
     "mount -o remount,size=95% /run && head -c 1048576 /dev/urandom >/run/part && "
@@ -30,19 +33,24 @@ NEAR, NEAR_MIB_S = 0.1, 8
 """How near to the wanted share the save becomes slower still, so that it is not over before it can be cancelled."""
 
 
-def _start_filled(machine: Machine) -> None:
-    """Start the VM with RAM that has to be written up to its end; that of the screen comes last, and is empty."""
-    xml = machine.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
-    machine.connection.defineXML(xml.replace("vram='16384'", "vram='1024'"))
-    machine.start()
-    machine.channel.run(FILL)
+@pytest.fixture(scope="module")
+def filled(stack: Stack, stack_files: GuestFiles) -> Iterator[Machine]:
+    """A VM whose RAM has to be written up to its end; that of the screen comes last, and is empty.
+
+    It is filled once: all that is called off leaves it as it was.
+    """
+    with machine(stack, stack_files) as made:
+        xml = made.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        made.connection.defineXML(xml.replace("vram='16384'", "vram='1024'"))
+        made.start()
+        made.channel.run(FILL)
+        yield made
 
 
 @pytest.mark.parametrize("at", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("memory", [MemoryWish.LIVE, MemoryWish.PAUSED])
-def test_a_save_is_cancelled_and_leaves_nothing(idle_guest: Machine, memory: MemoryWish, at: float) -> None:
-    guest = idle_guest
-    _start_filled(guest)
+def test_a_save_is_cancelled_and_leaves_nothing(filled: Machine, memory: MemoryWish, at: float) -> None:
+    guest = filled
     files = set(guest.directory.iterdir())
     cancel = threading.Event()
     cancelled_at: list[float] = []

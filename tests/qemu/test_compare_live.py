@@ -28,8 +28,8 @@ from tests.stacks.stacks import Stack
 WRITES_ON = (
     "touch /run/on; (i=0; while [ -e /run/on ]; do i=$((i+1)); echo $i >/data/turn; sync; done) >/dev/null 2>&1 &"
 )
-LONGEST_PAUSE_S = 1.0
-"""On a machine that seven people share; by itself it is some 80 ms."""
+LONGEST_PAUSE_S = 5.0
+"""On a machine that is busy with a lot else; by itself it is some 80 ms, which tests/bench measures."""
 
 
 def strays(machine: Machine) -> list[str]:

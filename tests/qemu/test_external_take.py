@@ -55,7 +55,7 @@ def test_disks_alone_are_frozen_without_a_pause(guest: Machine) -> None:
     outcome, _ = _take(guest, TakeRequest("disks", memory=MemoryWish.NONE))
     assert outcome.snapshot is not None
     assert outcome.snapshot.state == "disk-snapshot"
-    assert outcome.guest_paused_s in {None, 0.0} or outcome.guest_paused_s < 0.3
+    assert outcome.guest_paused_s in {None, 0.0} or outcome.guest_paused_s < 2
 
 
 def test_a_stopped_vm_gets_an_overlay(idle_guest: Machine) -> None:

@@ -10,6 +10,15 @@ import libvirt
 import pytest
 
 from snapgui.demo.guest import GuestFiles
+from snapgui.hypervisor.connection import Connection
+from snapgui.hypervisor.inventory import read_current_machine
+from snapgui.model.errors import Refused
+from snapgui.model.health import Ail
+from snapgui.operations.facts import read_facts
+from snapgui.operations.health import examine_host
+from snapgui.operations.health_mending import plan
+from snapgui.operations.history import History
+from snapgui.operations.pipeline import run
 from tests.qemu.commands import INTERNAL, ok, refused, result
 from tests.qemu.images import holds_pattern, is_sound, names_inside, write_pattern
 from tests.qemu.matrix import add_device
@@ -69,6 +78,11 @@ def use(vm: Machine, image: Path) -> None:
     old = vm.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
     (now,) = [line for line in old.splitlines() if "<source file=" in line and ".qcow2" in line]
     vm.connection.defineXML(old.replace(now, f"<source file='{image}'/>"))
+
+
+def disk_of(vm: Machine) -> Path:
+    with Connection(vm.uri) as connection:
+        return Path(read_current_machine(connection, vm.uuid).disks[0].source)
 
 
 def starts(vm: Machine) -> None:
@@ -146,9 +160,9 @@ def test_files_that_nothing_refers_to(stack: Stack, idle_guest: Machine, ways: d
     assert findings(uri, vm)[0]["severity"] == "warning"
     assert "upper.qcow2" in next(f["fix"] for f in findings(uri, vm) if f["path"] == str(lower))
     assert "cannot be mended" in refused(uri, "mend", vm, "orphan-overlay", "--path", str(lower))
-    plan = result(uri, "mend", vm, "orphan-memory", "--dry-run")
-    assert plan["losses"] == [f"What is in {memory} will be lost."]
-    assert plan["freed_bytes"] == memory.stat().st_blocks * 512
+    planned = result(uri, "mend", vm, "orphan-memory", "--dry-run")
+    assert planned["losses"] == [f"What is in {memory} will be lost."]
+    assert planned["freed_bytes"] == memory.stat().st_blocks * 512
     assert memory.exists(), "a dry run changes nothing"
     assert result(ways["user"], "mend", vm, "orphan-memory")["removed"] == [str(memory)]
     ok(ways["remote"], "mend", vm, "orphan-overlay", "--path", str(upper))
@@ -267,20 +281,21 @@ def test_bases(stack: Stack, idle_guest: Machine, ways: dict[str, Access]) -> No
     uri, vm, directory = idle_guest.uri, idle_guest.name, idle_guest.directory
     write_pattern(idle_guest.disk, 9)
     base = idle_guest.disk.rename(directory / "base.qcow2")
-    all_find(ways, vm, ("image-missing", "disk0.qcow2"), ("orphan-image", "base.qcow2"))
-    top = layered(directory / "top.qcow2", base)
+    assert codes(ways["user"], vm) == [("image-missing", "disk0.qcow2"), ("orphan-image", "base.qcow2")]
+    top = layered(directory / f"{vm}-vda.top.qcow2", base)
     use(idle_guest, top)
     without_format(top)
-    expected = [("format-missing", "top.qcow2"), ("layer-unknown", "base.qcow2")]
+    expected = [("format-missing", top.name), ("layer-unknown", "base.qcow2")]
     all_find(ways, vm, *expected)
     ok(ways["user"], "mend", vm, "format-missing")
-    all_find(ways, vm, expected[1])
+    assert codes(ways["remote"], vm) == expected[1:]
     elsewhere = stack.images / f"{vm}-elsewhere"
     elsewhere.mkdir()
     moved = base.rename(elsewhere / base.name)
-    all_find(ways, vm, ("base-missing", "base.qcow2"))
+    assert codes(ways["user"], vm) == [("base-missing", "base.qcow2")]
     assert "cannot be mended" in refused(uri, "mend", vm, "base-missing")
     moved.rename(base)
+    ok(uri, "mend", vm, "layer-unknown")
     moved = base.rename(stack.images / "base.qcow2")
     with_pool = stack.virsh("pool-create-as", "moved", "dir", "--target", str(stack.images))
     assert with_pool.returncode == 0
@@ -291,11 +306,14 @@ def test_bases(stack: Stack, idle_guest: Machine, ways: dict[str, Access]) -> No
         assert holds_pattern(top, 9)
         assert is_sound(top)
         starts(idle_guest)
+        if stack.native_external:
+            write_pattern(top, 8)
+            ok(uri, "revert", vm, "top", "--no-safety")
+            assert holds_pattern(disk_of(idle_guest), 9)
     finally:
         stack.virsh("pool-destroy", "moved")
         moved.unlink()
         elsewhere.rmdir()
-    all_find(ways, vm, ("base-missing", "base.qcow2"))
 
 
 def test_damaged_images(idle_guest: Machine, ways: dict[str, Access]) -> None:
@@ -303,11 +321,13 @@ def test_damaged_images(idle_guest: Machine, ways: dict[str, Access]) -> None:
     whole = disk.read_bytes()
     top = layered(idle_guest.directory / f"{vm}-vda.top.qcow2", disk)
     use(idle_guest, top)
-    for harm in (whole[:300_000], whole[:72] + struct.pack(">Q", 2) + whole[80:], whole[:4096]):
+    for harm in (whole[:4096], whole[:72] + struct.pack(">Q", 2) + whole[80:]):
         disk.write_bytes(harm)
-        all_find(ways, vm, ("image-damaged", "disk0.qcow2"))
+        assert codes(idle_guest.uri, vm) == [("image-damaged", "disk0.qcow2")]
+    disk.write_bytes(whole[:300_000])
+    all_find(ways, vm, ("image-damaged", "disk0.qcow2"))
     disk.write_bytes(whole)
-    all_find(ways, vm, ("layer-unknown", "disk0.qcow2"))
+    assert codes(ways["user"], vm) == [("layer-unknown", "disk0.qcow2")]
 
 
 def test_a_deep_chain_and_a_wrong_format(
@@ -335,3 +355,43 @@ def test_a_deep_chain_and_a_wrong_format(
     finally:
         for layer in layers:
             layer.unlink(missing_ok=True)
+
+
+# between the plan and the deed
+
+
+def test_what_has_changed_since_the_plan_is_left_alone(idle_guest: Machine) -> None:
+    vm, directory, disk = idle_guest.name, idle_guest.directory, idle_guest.disk
+    overlay = layered(directory / "left.qcow2", disk)
+    inside(disk, "-c", "x")
+    history = History()
+    with Connection(idle_guest.uri) as connection:
+        facts = read_facts(connection, idle_guest.uuid)
+        found = examine_host(connection, idle_guest.uuid, history)
+        removal, adoption = (plan(facts, tuple(one for one in found if one.code == code)) for code in (
+            Ail.ORPHAN_OVERLAY, Ail.UNKNOWN_SNAPSHOT))  # fmt: skip
+        use(idle_guest, overlay)
+        inside(disk, "-d", "x")
+        for planned in (removal, adoption):
+            with pytest.raises(Refused, match="not as it was found any more; nothing was changed"):
+                run(planned, facts, connection, history)
+        assert overlay.exists()
+        idle_guest.domain.create()
+        with pytest.raises(Refused, match="was started, stopped or paused since the plan was made"):
+            run(removal, facts, connection, history)
+        idle_guest.domain.destroy()
+        without_format(overlay)
+        (found_now,) = [one for one in examine_host(connection, idle_guest.uuid) if one.code is Ail.FORMAT_MISSING]
+        writing = plan(facts, (found_now,))
+        use_again(idle_guest, overlay, disk)
+        with pytest.raises(Refused, match="not as it was found any more"):
+            run(writing, facts, connection, history)
+    assert [entry.outcome for entry in history.recent(4)] == ["failed"] * 4
+    history.close()
+    assert idle_guest.domain.snapshotNum() == 0
+    assert [code for code, _ in codes(idle_guest.uri, vm)] == ["orphan-overlay"]
+
+
+def use_again(vm: Machine, now: Path, then: Path) -> None:
+    old = vm.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    vm.connection.defineXML(old.replace(str(now), str(then)))

@@ -154,7 +154,7 @@ def test_a_running_vm(guest: Machine, tmp_path: Path) -> None:
     guest.channel.run("dd if=/dev/urandom of=/data/one bs=64k count=30 2>/dev/null; sync")
     counter = guest.channel.counter()
     said = looked_at(guest, tmp_path)
-    assert 0 < said.paused_s < 2
+    assert 0 < said.paused_s < 5
     wait_until(lambda: guest.channel.counter() > counter, "it runs on")
     guest.domain.suspend()
     agrees(looked_at(guest, tmp_path), qemu_map(guest.disk))

@@ -12,10 +12,9 @@ import libvirt
 
 from snapgui.demo.guest import GuestChannel, GuestFiles, domain_xml
 from snapgui.hypervisor.eventloop import ensure_running
+from tests.stacks.booting import BOOT_TIMEOUT_S, BootedGuests
 from tests.stacks.privileges import as_root
 from tests.stacks.stacks import Stack
-
-BOOT_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,14 @@ class Machine:
     channel: GuestChannel
     connection: libvirt.virConnect
     domain: libvirt.virDomain
+    booted: BootedGuests
 
     def start(self) -> None:
         """Start the VM if it is off, and wait until the guest takes commands."""
-        if not self.domain.isActive():
-            self.domain.create()
-        self.channel.wait_until_up(BOOT_TIMEOUT_S)
+        if self.domain.isActive():
+            self.channel.wait_until_up(BOOT_TIMEOUT_S)
+        else:
+            self.booted.start(self.domain, self.directory, self.channel)
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def machine(stack: Stack, files: GuestFiles, *, extra_disks: int = 0) -> Iterato
     try:
         xml = domain_xml(name, files, disk, channel.path, extra_disks=more, uuid=uuid)
         domain = connection.defineXML(xml)
-        yield Machine(name, uuid, stack.uri, directory, disk, channel, connection, domain)
+        yield Machine(name, uuid, stack.uri, directory, disk, channel, connection, domain, stack.booted)
     finally:
         channel.close()
         connection.close()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TextIO
 from uuid import uuid4
 
+from tests.stacks.booting import BootedGuests
 from tests.stacks.debian_root import backports_root
 from tests.stacks.privileges import as_root, root_command
 
@@ -71,7 +72,7 @@ class Stack:
 
     Attributes: `name`; `uri` for libvirt, and `remote_uri` as from another machine; `images`, a directory that the
     daemon and its guests see at the same path; `native_external`, whether this libvirt can revert to external
-    snapshots; `directory`, all its files.
+    snapshots; `directory`, all its files; `booted`, the guests that have booted there.
     """
 
     def __init__(self, name: str, settings: str = "") -> None:
@@ -83,6 +84,7 @@ class Stack:
         self.images = self.directory / "images"
         self.socket = self.directory / "run" / "libvirt-sock"
         self.uri = f"qemu:///system?socket={self.socket}"
+        self.booted = BootedGuests(self.directory / "booted", self.directory / "lib/qemu/save")
         self._port = _free_port()
         self.remote_uri = f"qemu+tcp://127.0.0.1:{self._port}/system"
         self._write_configuration(settings)

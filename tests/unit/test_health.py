@@ -12,6 +12,7 @@ from snapgui.model.health import Ailment, Mending
 from snapgui.model.records import PauseReason, Vm, VmState
 from snapgui.operations.health import examine
 from snapgui.operations.health_evidence import Evidence, FileKind, SavedMemory, SeenDisk, SeenFile, SeenVm
+from snapgui.operations.health_reading import settled
 from tests.unit.facts import MACHINE
 from tests.unit.trees import files_of, image_after, tree
 
@@ -144,6 +145,17 @@ def test_what_may_be_in_use_is_no_orphan(way: str) -> None:
     assert codes(host(owner, qcow2(DISK), file, unread=unread, making=making)) == wanted
 
 
+def test_a_vm_that_changed_while_it_was_looked_at_is_not_judged() -> None:
+    before = vm("web01", DISK)
+    after = vm("web01", "/images/new.qcow2", "a!*")
+    (seen,) = settled((before,), (after,))
+    assert (seen.held, seen.named) == (True, before.named | after.named)
+    assert settled((before,), (before,)) == (before,)
+    assert settled((), (after,))[0].held
+    half = host(seen, qcow2(DISK, inside=("x",)), qcow2("/images/x.qcow2", DISK), missing=("/images/new.qcow2",))
+    assert codes(half) == []
+
+
 def test_memory_of_nobody() -> None:
     found = only(host(WEB, qcow2(DISK), memory("/images/x.mem", WEB, DISK)))
     assert (found.code, found.vm, found.mendings) == ("orphan-memory", "web01", (Mending.REMOVE,))
@@ -264,7 +276,7 @@ def test_a_missing_base_and_one_that_moved() -> None:
     assert (found.code, found.base, found.overlay) == ("base-moved", "/new/base.qcow2", top.path)
 
 
-@pytest.mark.parametrize("why", ["two", "size", "format", "snapshot", "written", "disk"])
+@pytest.mark.parametrize("why", ["two", "size", "format", "another", "written", "disk"])
 def test_a_base_has_moved_only_where_that_is_sure(why: str) -> None:
     clone, top = vm("web02", "/images/web02.qcow2"), qcow2("/images/web02.qcow2", "/old/base.qcow2")
     moved = qcow2("/new/base.qcow2")
@@ -275,8 +287,9 @@ def test_a_base_has_moved_only_where_that_is_sure(why: str) -> None:
         parts[2] = replace(moved, virtual=GIB * 2)
     if why == "format":
         parts[2] = raw(moved.path)
-    if why == "snapshot":
-        parts[0] = replace(clone, named=clone.named | {"/old/base.qcow2"})
+    if why == "another":
+        parts.append(replace(WEB, named=WEB.named | {"/old/base.qcow2"}))
+        parts.append(qcow2(DISK))
     if why == "written":
         parts[2] = replace(moved, written=True)
     if why == "disk":

@@ -93,10 +93,10 @@ def test_one_small_tree_exactly() -> None:
 
 def test_a_chain_of_ten_thousand_is_a_straight_line() -> None:
     count = 10_000
-    began = time.monotonic()
+    began = time.thread_time()
     places = tidy([0], lambda node: [node + 1] if node < count - 1 else [])
     assert places == {node: (0.0, node) for node in range(count)}
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["leaf-first", "chain-first"])
@@ -110,9 +110,9 @@ def test_a_caterpillar_of_ten_thousand_takes_linear_time(first: bool) -> None:
         pair = [count + node, node + 1]
         return pair if first else pair[::-1]
 
-    began = time.monotonic()
+    began = time.thread_time()
     places = tidy([0], children)
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
     assert len(places) == 2 * count - 1
     assert len(set(places.values())) == len(places)
 

@@ -101,7 +101,7 @@ def test_a_tree_cannot_be_changed() -> None:
 
 
 def test_a_chain_of_ten_thousand_needs_no_recursion_and_little_time() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     names = [f"s{number}" for number in range(10_000)]
     family = SnapshotTree(
         Snapshot(name, datetime.fromtimestamp(number, UTC), names[number - 1] if number else None)
@@ -110,7 +110,7 @@ def test_a_chain_of_ten_thousand_needs_no_recursion_and_little_time() -> None:
     assert family.path(names[-1]) == tuple(names)
     assert family.descendants(names[0]) == tuple(names[1:])
     assert family.leaves_first(names) == tuple(reversed(names))
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 5
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.none() | st.sampled_from(NAMES)))
