@@ -258,7 +258,8 @@ def test_what_is_called_off(open_window: Open, guest: Machine) -> None:
     user.window.flows.progressed.connect(call_off)
     ask_to_take(user, "never", KindWish.EXTERNAL)
     user.wait(lambda: (job := user.window.jobs.newest("take")) is not None and job.over, LONG_MS)
-    user.see("This was called off", panel)
+    user.see("no file is left behind", panel)
+    assert all(not card.isVisible() for card in panel.picture.cards)
     assert [mark for mark in marks(panel) if mark.endswith("did not come to its end")]
     keep(user, "called-off")
 
