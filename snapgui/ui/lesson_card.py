@@ -13,7 +13,7 @@ from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import elided_middle, plain_label, plain_tip, size_words, tr, words
 
 WIDTHS = {Sort.GUEST: 18, Sort.IMAGE: 24, Sort.MEMORY: 22, Sort.FOLDED: 18}
-TIGHT_WIDTHS = {**WIDTHS, Sort.IMAGE: 22, Sort.MEMORY: 20}
+TIGHT_WIDTHS = {**WIDTHS, Sort.IMAGE: 22}
 """Average characters of the font, where there is room and where there is little."""
 LINES = 3
 ICON = 14
@@ -50,7 +50,10 @@ class LessonCard(Card):
 
     def tighten(self, tight: bool) -> None:
         """Be as wide as there is room."""
-        self.setFixedWidth((TIGHT_WIDTHS if tight else WIDTHS)[self.piece.sort] * self.fontMetrics().averageCharWidth())
+        width = (TIGHT_WIDTHS if tight else WIDTHS)[self.piece.sort] * self.fontMetrics().averageCharWidth()
+        if width != self.minimumWidth():
+            self.setFixedWidth(width)
+            self.show_piece(self.piece)
 
     def show_piece(self, piece: Piece) -> None:
         """Show the same part of the picture at another time."""
@@ -61,7 +64,7 @@ class LessonCard(Card):
         font = self._title.font()
         font.setStrikeOut(piece.being is Being.GOES)
         self._title.setFont(font)
-        room = self.width() - 2 * EDGE_X
+        room = self.minimumWidth() - 2 * EDGE_X  # fixed; the layout follows later
         self._note.setText(elided_middle(_note(piece), self._note, room))
         left = room - (ICON + 4 if locked else 0)
         self._about.setText(self._about.fontMetrics().elidedText(about, Qt.TextElideMode.ElideRight, left))
