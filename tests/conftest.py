@@ -20,14 +20,30 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SLOW_FILES = (
-    "test_own_hypervisor.py", "test_ntfs_linux.py", "test_fat.py", "test_btrfs.py", "test_lvm.py", "test_clone_tree.py",
-    "test_model.py", "test_crafted_images.py", "test_ntfs.py",
+    "test_wheel.py", "test_own_hypervisor.py", "test_ntfs_linux.py", "test_fat.py", "test_btrfs.py", "test_lvm.py",
+    "test_clone_tree.py", "test_model.py", "test_crafted_images.py", "test_ntfs.py",
 )  # fmt: skip
-"""They have tests that take 10 s and more, and that belong to no group: begun first, none is the last to end."""
+"""They have tests that take 10 s and more, most of them in no group: begun first, none is the last to end."""
+PARTS = (
+    {"test_matrix.py", "test_compare_live.py", "test_cancel.py", "test_live.py", "test_killed_client.py"},
+    {
+        "test_clone_matrix.py", "test_large_trees.py", "test_external_delete.py", "test_operations_stopped.py",
+        "test_external_take.py", "test_ten_clones.py", "test_clone.py", "test_clone_elsewhere.py",
+        "test_compare_blocks.py",
+    },
+)  # fmt: skip
+"""Files with tests of the stacks that take a third of their time each; the last third are all others."""
 PATIENCE_S = 20.0
 """How long threads and processes may take to end after the test that started them."""
 LASTING_THREADS = {"libvirt-events"}
 """One per process, by design: libvirt's event loop cannot be taken back."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Divide the tests of each stack among the workers, by file, as files have VMs in common."""
+    if (group := item.get_closest_marker("xdist_group")) and "stack" in getattr(item, "fixturenames", ()):
+        part = next((number for number, files in enumerate(PARTS) if item.path.name in files), len(PARTS))
+        item.add_marker(pytest.mark.xdist_group(f"{group.args[0]}, {part}"), append=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

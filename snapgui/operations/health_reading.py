@@ -61,7 +61,7 @@ def read_evidence(connection: Connection, history: History | None = None, held: 
 
 
 def settled(before: tuple[SeenVm, ...], after: tuple[SeenVm, ...]) -> tuple[SeenVm, ...]:
-    """Return the VMs as they were in the end; one that has changed meanwhile counts as being changed."""
+    """Return the VMs as they were in the end; one that changed while all was looked at counts as being changed."""
     known = {vm.vm.uuid: vm for vm in before}
     return tuple(_settled(known.get(vm.vm.uuid), vm) for vm in after)
 

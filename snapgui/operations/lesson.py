@@ -20,6 +20,8 @@ TAUGHT = {Operation.TAKE, Operation.REVERT, Operation.UNDO, Operation.DELETE, Op
 _SCREEN = QT_TRANSLATE_NOOP("lesson", "A picture of the guest's screen is made, by which the snapshot is recognized.")
 _BEGINS = QT_TRANSLATE_NOOP("lesson", "Before anything is changed, everything is looked at once more.")
 _ALONE = QT_TRANSLATE_NOOP("lesson", "{vm} reads and writes {top}.")
+_WITH_ONE = QT_TRANSLATE_NOOP("lesson", "{vm} reads and writes {top}; “{name}” is kept inside it.")
+_WITH_SEVERAL = QT_TRANSLATE_NOOP("lesson", "{vm} reads and writes {top}; {count} snapshots are kept inside it.")
 _LAYERED = QT_TRANSLATE_NOOP("lesson", "{vm} writes to {top}; what was not written there, it reads from {below}.")
 _GOES_ON = QT_TRANSLATE_NOOP("lesson", "{vm} stays as it is.")
 
@@ -112,5 +114,7 @@ def _end(sketch: Sketch) -> Text:
         return _GOES_ON.format(vm=vm)
     named = sketch.named(top)
     if not below:
-        return _ALONE.format(vm=vm, top=named)
+        inside = next((image.internal_snapshots for image in sketch.row if image.path == top), ())
+        text = (_ALONE, _WITH_ONE, _WITH_SEVERAL)[min(2, len(inside))]
+        return text.format(vm=vm, top=named, count=len(inside), name="".join(inside[:1]))
     return _LAYERED.format(vm=vm, top=named, below=file_name(below))

@@ -80,6 +80,7 @@ class LessonCard(Card):
     def paintEvent(self, event: QPaintEvent) -> None:
         if self.piece.being is Being.THERE:
             super().paintEvent(event)
+            self._paint_inside()
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -89,6 +90,19 @@ class LessonCard(Card):
         painter.setBrush(color(Role.ACCENT_SOFT if new else Role.GROUND))
         inset = width / 2
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(inset, inset, -inset, -inset), 8, 8)
+        painter.end()
+
+    def _paint_inside(self) -> None:
+        """Draw a box around a snapshot in the image that something happens to."""
+        inside = self.piece.inside
+        if inside is None or inside.being is Being.COMING:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        new = inside.being is Being.NEW
+        painter.setPen(QPen(color(Role.MUTED if inside.being is Being.GOES else Role.ACCENT), 1, Qt.PenStyle.DashLine))
+        painter.setBrush(color(Role.ACCENT_SOFT if new else Role.GROUND))
+        painter.drawRoundedRect(QRectF(self._about.geometry()).adjusted(-4.5, -0.5, 4.5, 1.5), 4, 4)
         painter.end()
 
 

@@ -47,10 +47,10 @@ class LessonSteps(QWidget):
             label.setToolTip(word)
             label.setAccessibleName(f"{word}: {_mark_words(mark)}")
             label.setObjectName({DONE: "good", ACTIVE: "", BROKEN: "loss"}.get(mark, "muted"))
+            label.style().polish(label)  # which puts back the font
             font = self.font()
             font.setBold(active)
             label.setFont(font)
-            label.style().polish(label)
 
     def _width(self) -> int:
         font = self.font()

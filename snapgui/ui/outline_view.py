@@ -7,7 +7,7 @@ from snapgui.ui.row_words import Column
 from snapgui.ui.snapshot_model import SnapshotModel
 from snapgui.ui.unfolding import Unfolding
 
-WIDTHS = {Column.NAME: 18, Column.WHEN: 9, Column.STATE: 9, Column.KIND: 8, Column.SIZE: 7}
+WIDTHS = {Column.NAME: 18, Column.SIZE: 7, Column.WHEN: 9, Column.STATE: 9, Column.KIND: 8}
 """In lines of text; what is described takes the rest."""
 
 

@@ -13,10 +13,10 @@ class Column(IntEnum):
     """The columns of the outline."""
 
     NAME = 0
-    WHEN = 1
-    STATE = 2
-    KIND = 3
-    SIZE = 4
+    SIZE = 1
+    WHEN = 2
+    STATE = 3
+    KIND = 4
     DESCRIPTION = 5
 
 

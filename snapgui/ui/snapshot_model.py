@@ -224,7 +224,7 @@ class SnapshotModel(QAbstractItemModel):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
             size = f"↓ {tr('Size')}" if self._sizes else tr("Size")  # Qt's own mark lies on right-aligned text
-            return (tr("Name"), tr("When"), tr("State"), tr("Kind"), size, tr("Description"))[section]
+            return (tr("Name"), size, tr("When"), tr("State"), tr("Kind"), tr("Description"))[section]
         if role == Qt.ItemDataRole.TextAlignmentRole and section == Column.SIZE:
             return _RIGHT
         if role == Qt.ItemDataRole.ToolTipRole and section == Column.SIZE:

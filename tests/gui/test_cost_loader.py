@@ -12,6 +12,7 @@ from snapgui.model.storage import SnapshotCost
 from snapgui.model.text import QT_TRANSLATE_NOOP
 from snapgui.operations.vm_costs import VmCosts
 from snapgui.ui import cost_loader
+from snapgui.ui.row_words import Column
 from tests.gui.conftest import Open
 from tests.gui.hypervisors import Pretended, uuid_of
 from tests.gui.test_live import LONGEST_GAP_S, Ticks
@@ -199,7 +200,7 @@ def test_costs_may_be_known_before_the_snapshot_is_shown(readings: Readings, use
     user.key(Key.Key_T, CTRL | SHIFT)
     user.dialog()
     shown: list[object] = []
-    model.rowsInserted.connect(lambda parent, row, _last: shown.append(model.index(row, 4, parent).data()))
+    model.rowsInserted.connect(lambda parent, row, _last: shown.append(model.index(row, Column.SIZE, parent).data()))
     user.type("c")
     user.key(Key.Key_Return)
     user.job("take")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication
 
 from snapgui.model.progress import Phase
 from snapgui.model.records import KindWish
@@ -16,9 +17,9 @@ from snapgui.ui.clone_dialog import CloneDialog
 from snapgui.ui.jobs import Job
 from snapgui.ui.learn_panel import LearnPanel
 from snapgui.ui.plan_dialogs import RevertDialog, TakeDialog
-from tests.gui.conftest import Open
+from tests.gui.conftest import SIZE, Open
 from tests.gui.hypervisors import uuid_of
-from tests.gui.test_texts import SMALL, assert_tidy
+from tests.gui.test_texts import SMALL, LongWords, assert_tidy
 from tests.gui.user import CTRL, SHIFT, Key, User
 from tests.images import qemu
 from tests.qemu.commands import INTERNAL, ok
@@ -99,7 +100,7 @@ def test_take_inside(open_window: Open, guest: Machine) -> None:
     assert panel.isVisible(), "it stays for a while"
     assert marks(panel)[0] == "Pause: done"
     assert {mark.rpartition(": ")[2] for mark in marks(panel)} == {"done"}
-    user.see("reads and writes", panel)
+    user.see("2 snapshots are kept inside it", panel)
     keep(user, "inside-end")
 
 
@@ -260,6 +261,25 @@ def test_in_a_small_window(open_window: Open, guest: Machine, appearance: str) -
     assert (user.window.width(), user.window.height()) == SMALL
     assert user.graph.height() >= LEAST_TREE
     assert all(not card.isVisible() for card in user.pane.learn.picture.cards)
+
+
+def test_in_a_language_with_long_words(qapp: QApplication, web: User) -> None:
+    words = LongWords()
+    qapp.installTranslator(words)
+    try:
+        for size in (SMALL, SIZE):
+            web.window.resize(*size)
+            host = web.window.vms_model.hosts[0]
+            web.window.flows.take(host, uuid_of("web01"))
+            dialog = web.dialog()
+            dialog.name.setText(f"{'x' * 200}{size[0]}")
+            web.key(Key.Key_Return)
+            web.wait(lambda: web.window.jobs.active() == [] and web.pane.learn.isVisible())
+            assert_tidy(web.window)
+            keep(web, f"long-{size[0]}")
+            web.pane.learn.dismiss()
+    finally:
+        qapp.removeTranslator(words)
 
 
 def test_another_vm_is_shown(web: User) -> None:

@@ -22,6 +22,8 @@ from tests.images.ext import MIB, Facts, Memory, run, tool
 from tests.images.linux import run_in_linux
 from tests.images.test_file_changes import both, told, truth
 
+pytestmark = pytest.mark.xdist_group("fat")
+
 NAMES = (
     "plain.txt", "UPPER.TXT", "Mixed Case.Text", "ünïcödé – 名前.txt", "&amp;(b)",
     "x" * 251 + ".end", "a'quote.txt", "many.dots.in.it", "%41", "sp ace", "[brackets]", "noext", "~tilde~1.txt",

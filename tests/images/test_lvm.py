@@ -27,6 +27,8 @@ from snapgui.operations.file_places import DiskPair, FilePlace, places_of, volum
 from tests.images.ext import MIB, Memory, debugfs, make
 from tests.images.linux import run_in_linux
 
+pytestmark = pytest.mark.xdist_group("lvm")
+
 CONFIG = "activation { udev_sync=0 udev_rules=0 } devices { use_devicesfile=0 } backup { backup=0 archive=0 }"
 SCRIPT = f"""
 config='{CONFIG}'

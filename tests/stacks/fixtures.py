@@ -1,6 +1,7 @@
 """Fixtures that need a real hypervisor; a conftest.py takes them by import.
 
-Every test that uses `stack`, directly or not, runs once on each stack; under pytest-xdist one worker serves one stack.
+Every test that uses `stack`, directly or not, runs once on each stack; under pytest-xdist a worker serves one stack
+after the other, a part of the tests of each (tests/conftest.py).
 """
 
 import fcntl
