@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QRect, Qt, QTranslator
+from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QEvent, QPoint, QRect, Qt, QTranslator
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMessageBox, QScrollArea, QWidget
@@ -72,7 +72,9 @@ def assert_tidy(window: QWidget) -> None:
     """What has changed just now is laid out a moment later."""
     QCoreApplication.processEvents()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    QTest.qWaitFor(lambda: not (outside(window) or overlapping(window) or cut(window)), SETTLED_MS)
+    settled = QDeadlineTimer(SETTLED_MS)
+    while (outside(window) or overlapping(window) or cut(window)) and not settled.hasExpired():
+        QTest.qWait(20)
     assert (outside(window), overlapping(window), cut(window)) == ([], [], [])
 
 
