@@ -2,13 +2,13 @@
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from snapgui.operations.sketch import Being, Inside, Piece, Sort
 from snapgui.operations.stored import StoredImage
-from snapgui.ui.assets import pixmap
 from snapgui.ui.elided_label import ElidedLabel
 from snapgui.ui.image_card import Card
+from snapgui.ui.layer_look import Lock
 from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import elided_middle, plain_label, plain_tip, size_words, tr, words
 
@@ -36,7 +36,7 @@ class LessonCard(Card):
         named = piece.sort in {Sort.IMAGE, Sort.MEMORY}  # it is their ends that tell files of one VM apart
         self._title = ElidedLabel(self, mode=Qt.TextElideMode.ElideLeft if named else Qt.TextElideMode.ElideMiddle)
         self._note = plain_label("", self, "muted")
-        self._mark = QLabel(self)
+        self._mark = Lock(ICON, self)
         self._about = plain_label("", self, "muted")
         row = QHBoxLayout()
         row.setSpacing(4)
@@ -69,8 +69,6 @@ class LessonCard(Card):
         left = room - (ICON + 4 if locked else 0)
         self._about.setText(self._about.fontMetrics().elidedText(about, Qt.TextElideMode.ElideRight, left))
         self._mark.setVisible(locked)
-        if locked:
-            self._mark.setPixmap(pixmap("lock", ICON, color(Role.WAIT), self.devicePixelRatioF()))
         said = [text for text in (_note(piece), about) if text]
         self.setToolTip(plain_tip("\n".join([title if piece.image is None else piece.image.path, *said])))
         self._title.setToolTip("")
