@@ -11,7 +11,7 @@ from snapgui.ui.disk_panel import DiskPanel
 
 BLOCK = 4096
 """Where the group descriptors of an ext4 filesystem lie: they change with every file that is made."""
-SHOWN = 4 * 2**20
+SHOWN = 2**19
 """Bytes; eight times as many are drawn around the place that is followed."""
 
 
@@ -51,6 +51,8 @@ class Storing(Comparing):
     def _look_at_disks(self) -> None:
         """Have the tables read while the guest stands still for a moment."""
         page, frame = self._window.pane.storage, self._window.pane.storage_frame
+        self._pilot.do(self._window.pane.banner.dismiss)
+        self._pilot.do(self._window.pane.learn.dismiss)
         self._pilot.trigger("storage")
         self._pilot.do(lambda: self._window.pane.select(None))
         self._pilot.wait("the disks", lambda: frame.isVisible() and frame.settled and page.look.isEnabled())

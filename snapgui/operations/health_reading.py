@@ -6,6 +6,7 @@ What cannot be read is left out, and never taken for missing. Files that this us
 import contextlib
 import os
 import posixpath
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -42,7 +43,7 @@ def read_evidence(connection: Connection, history: History | None = None, held: 
     """
     vms, unread = _read_vms(connection, held)
     with contextlib.ExitStack() as stack:
-        look = _Look(connection, stack, {disk.path for vm in vms if vm.vm.state.active for disk in vm.disks})
+        look = _Look(connection, stack, vms)
         for directory in sorted(_directories(connection, vms)):
             look.through(directory)
         for path in _needed(vms):
@@ -149,11 +150,13 @@ def _making(connection: Connection, history: History | None) -> Iterator[str]:
 class _Look:
     """Looks through directories and at files; pools that are needed for that exist until ``stack`` is closed."""
 
-    def __init__(self, connection: Connection, stack: contextlib.ExitStack, written: set[str]) -> None:
+    def __init__(self, connection: Connection, stack: contextlib.ExitStack, vms: tuple[SeenVm, ...]) -> None:
         self.files: dict[str, SeenFile] = {}
         self.listed: dict[str, frozenset[str]] = {}
         self.missing: set[str] = set()
-        self._connection, self._stack, self._written = connection, stack, written
+        self._connection, self._stack = connection, stack
+        self._written = {disk.path for vm in vms if vm.vm.state.active for disk in vm.disks}
+        self._raw = _called_raw(vms)
         self._opened: dict[str, frozenset[str] | None] = {}
 
     def through(self, directory: str) -> None:
@@ -168,7 +171,7 @@ class _Look:
         """Look at an image and its bases."""
         for _ in range(DEEPEST):
             path = canonical(self._connection, path)
-            if not path.startswith("/") or (path.startswith("/dev/") and not is_local(self._connection)):
+            if not path.startswith("/") or path.startswith("/dev/"):
                 return
             seen = self.file(path)
             if seen is None or not seen.base:
@@ -217,6 +220,8 @@ class _Look:
         return None if there is None else path in there
 
     def _seen(self, path: str) -> SeenFile:
+        if _is_special(self._connection, path):
+            return SeenFile(path, FileKind.UNSEEN)
         if not readable(self._connection, path):
             self._by_pool(posixpath.dirname(path))
         image = open_image(self._connection, path)
@@ -236,7 +241,7 @@ class _Look:
         first = image.read(0, 128)
         (identity,) = stamps.stamps(self._connection, (path,))
         changed = _changed(identity)
-        if memory_format(image):
+        if path not in self._raw and memory_format(image):
             return SeenFile(
                 path,
                 FileKind.MEMORY,
@@ -246,8 +251,8 @@ class _Look:
                 changed=changed,
                 identity=identity,
             )
-        if not first.startswith(MAGIC):
-            kind = FileKind.FOREIGN if foreign(first) else FileKind.PLAIN
+        if path in self._raw or not first.startswith(MAGIC):
+            kind = FileKind.FOREIGN if path not in self._raw and foreign(first) else FileKind.PLAIN
             return SeenFile(path, kind, image.size, written=written, changed=changed)
         head, trouble = trouble_of(image, still=not written)
         if head is None:
@@ -281,6 +286,24 @@ class _Look:
         return SavedMemory(
             uuid, name, tuple((t, canonical(self._connection, path)) for t, path in disks.items()), is_whole(image)
         )
+
+
+def _called_raw(vms: Iterable[SeenVm]) -> set[str]:
+    """What VMs call raw, and never otherwise: what a guest has written there is not taken for the head of an image."""
+    called = {(disk.path, disk.format) for vm in vms for disk in vm.disks}
+    for vm in vms:
+        for snapshot in vm.tree:
+            formats = {disk.target: disk.format for disk in snapshot.machine.disks}
+            called |= {(held.source, formats.get(held.target, "")) for held in snapshot.disks}
+    return {path for path, kind in called if kind == "raw"} - {path for path, kind in called if kind not in {"raw", ""}}
+
+
+def _is_special(connection: Connection, path: str) -> bool:
+    """Whether a path of this machine is a device or a pipe, which opening might disturb or never come back from."""
+    if is_local(connection):
+        with contextlib.suppress(OSError):
+            return not stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - as above
+    return False
 
 
 def _changed(stamp: stamps.Stamp) -> datetime | None:

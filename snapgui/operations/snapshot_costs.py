@@ -86,13 +86,15 @@ class _Reading:
         if snapshot.memory_file:
             size = self._size(snapshot.memory_file)
             parts.append(_Part(size, 0, size or 0, size))
+        at_least = any(part.at_least for part in parts)
+        freed = _sum(part.freed for part in parts)
         return SnapshotCost(
             snapshot.name,
             _sum(part.own for part in parts),
             _sum(part.shared for part in parts),
             sum(part.memory for part in parts),
-            _sum(part.freed for part in parts),
-            any(part.at_least for part in parts),
+            None if at_least and not freed else freed,  # "at least nothing" says nothing
+            at_least,
         )
 
     def _of_disk(self, snapshot: Snapshot, held: SnapshotDisk) -> _Part:
@@ -117,9 +119,11 @@ class _Reading:
         made = 0 if taken else self._size(held.overlay) if held.overlay else None
         own = _sum(iter([made, *(sizes.get(path) for path in alone)]))
         shared = _sum(sizes.get(path) for path in needed if path not in alone)
+        if self._is_moving(held.overlay):  # all that it holds may come down
+            return _Part(own, shared, 0, 0, at_least=True)
         comes_down = None if own is None else 0 if taken else self._comes_down(held)
         freed = None if own is None or comes_down is None else max(0, own - comes_down)
-        return _Part(own, shared, 0, freed, self._is_moving(held.overlay))
+        return _Part(own, shared, 0, freed)
 
     def _chain(self, path: str) -> tuple[str, ...]:
         return dict(self.facts.chains).get(path, (path,))
@@ -136,8 +140,6 @@ class _Reading:
         """Return how much the base grows; nothing where the overlay is not part of the current state any more."""
         if held.overlay not in self._merged():
             return 0
-        if self._is_moving(held.overlay):
-            return None
         try:
             with lent_image(self.connection, held.overlay) as upper:
                 overlay = self.counted.tops.get(held.overlay) or Clusters(upper, "", held.overlay)

@@ -21,7 +21,6 @@ from snapgui.operations.edit import EditRequest
 from snapgui.operations.facts import Facts, read_facts
 from snapgui.operations.history import Experience, History, Past
 from snapgui.operations.leftovers import Leftover, find_leftovers, look_again
-from snapgui.operations.lesson import lesson
 from snapgui.operations.outcome import Outcome
 from snapgui.operations.pipeline import run
 from snapgui.operations.safety import prune_request, surplus
@@ -30,7 +29,7 @@ from snapgui.ui.bridge import Bridge
 from snapgui.ui.clone_dialog import CloneDialog, plan_at_once
 from snapgui.ui.clone_look import CloneLook, look, look_around
 from snapgui.ui.host import Host
-from snapgui.ui.jobs import Job, JobsModel, JobState
+from snapgui.ui.jobs import Job, JobsModel, JobState, job_of
 from snapgui.ui.leftover_dialog import LeftoverDialog
 from snapgui.ui.plan_dialogs import DeleteDialog, MendDialog, PlanDialog, RevertDialog, TakeDialog, UndoDialog
 from snapgui.ui.protection_dialogs import IndependenceDialog, RemoveDialog
@@ -184,7 +183,7 @@ class Flows(QObject):
 
     def start(self, host: Host, plan: Plan, facts: Facts) -> Job:
         """Run a plan in the VM's lane."""
-        job = Job(words(plan.title), plan.vm_name, host.uri, plan.vm_uuid, plan, lesson(plan, facts))
+        job = job_of(plan, facts, host.uri)
         connection = host.connection
         self._hosts[id(job)] = host
         self._jobs.add(job)

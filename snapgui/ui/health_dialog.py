@@ -36,6 +36,12 @@ _LOOKS = {
     Severity.WARNING: ("warning", Role.WAIT, ""),
     Severity.NOTE: ("info", Role.MUTED, ""),
 }
+_SEVERITIES = {
+    Severity.BLOCKER: QT_TRANSLATE_NOOP("health", "Serious"),
+    Severity.WARNING: QT_TRANSLATE_NOOP("health", "Warning"),
+    Severity.NOTE: QT_TRANSLATE_NOOP("health", "Note"),
+}
+"""What screen readers say for the sign."""
 MENDINGS = {
     Mending.ADOPT: QT_TRANSLATE_NOOP("mending", "Adopt"),
     Mending.REMOVE: QT_TRANSLATE_NOOP("mending", "Remove"),
@@ -137,6 +143,7 @@ class _Findings(QWidget):
         name, role, look = _LOOKS[ailment.severity]
         mark = QLabel(self)
         mark.setFixedWidth(20)
+        mark.setAccessibleName(words(_SEVERITIES[ailment.severity]))
         mark.setPixmap(pixmap(name, ICON, color(role), self.devicePixelRatioF()))
         row = self._grid.rowCount()
         self._grid.addWidget(mark, row, 0, Qt.AlignmentFlag.AlignTop)

@@ -7,9 +7,8 @@ from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from snapgui.operations.stored import StoredDisk, StoredImage
-from snapgui.ui.assets import pixmap
 from snapgui.ui.elided_label import ElidedLabel
-from snapgui.ui.layer_look import LayerSwatch
+from snapgui.ui.layer_look import LayerSwatch, Lock
 from snapgui.ui.serving_strip import share_words
 from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import breakable, plain_label, plain_tip, short_name, size_words, tr
@@ -108,24 +107,11 @@ class ImageCard(Card):
     def _reason(self, text: str) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(6)
-        row.addWidget(_Lock(self), 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(Lock(ICON, self), 0, Qt.AlignmentFlag.AlignTop)
         label = plain_label(text, self)
         label.setWordWrap(True)
         row.addWidget(label, 1)
         return row
-
-
-class _Lock(QWidget):
-    """What is behind it cannot be changed; the text beside it says why."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setFixedSize(ICON, ICON)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.drawPixmap(0, 0, pixmap("lock", ICON, color(Role.WAIT), self.devicePixelRatioF()))
-        painter.end()
 
 
 class _Inside(QFrame):

@@ -11,8 +11,9 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 from snapgui.model.errors import Cancelled, SnapguiError
 from snapgui.model.plan import Operation, Plan
 from snapgui.model.progress import Progress
+from snapgui.operations.facts import Facts
 from snapgui.operations.leftovers import Leftover
-from snapgui.operations.lesson import Lesson
+from snapgui.operations.lesson import Lesson, lesson
 from snapgui.operations.outcome import Outcome
 from snapgui.ui.wording import size_words, tr, words
 
@@ -118,6 +119,11 @@ class Job:
         if progress.guest_paused_s is not None:
             parts.append(tr("guest paused {seconds} s").format(seconds=f"{progress.guest_paused_s:.1f}"))
         return " · ".join(parts)
+
+
+def job_of(plan: Plan, facts: Facts, uri: str) -> Job:
+    """Return the job that runs a plan, which was made from these facts."""
+    return Job(words(plan.title), plan.vm_name, uri, plan.vm_uuid, plan, lesson(plan, facts))
 
 
 class JobsModel(QAbstractListModel):

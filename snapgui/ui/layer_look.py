@@ -1,4 +1,4 @@
-"""How the images of a chain are told apart: a colour, a pattern, and a number, the same in cards and strips."""
+"""How the images of a chain are told apart, the same in cards and strips: colour, pattern, number; and their lock."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
+from snapgui.ui.assets import pixmap
 from snapgui.ui.theme import Role, color
 
 _ROLES = (Role.LAYER_1, Role.LAYER_2, Role.LAYER_3, Role.LAYER_4, Role.LAYER_5)
@@ -54,4 +55,17 @@ class LayerSwatch(QWidget):
         painter.drawRoundedRect(label, 2, 2)
         painter.setPen(QPen(self.palette().text().color()))
         painter.drawText(label, Qt.AlignmentFlag.AlignCenter, str(self._number + 1))
+        painter.end()
+
+
+class Lock(QWidget):
+    """What it stands at cannot be changed; the text beside it says why. ``size``: pixels."""
+
+    def __init__(self, size: int, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setFixedSize(size, size)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, pixmap("lock", self.width(), color(Role.WAIT), self.devicePixelRatioF()))
         painter.end()

@@ -29,6 +29,7 @@ class LearnPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._job: Job | None = None
+        self._roomy = True
         self.setAccessibleName(tr("What is happening?"))
         title = plain_label(tr("What is happening?"), self)
         font = QFont(title.font())
@@ -98,9 +99,11 @@ class LearnPanel(QWidget):
 
     def fit(self, height: int) -> None:
         """Leave the picture away where the pane of this height has no room for it beside the tree."""
-        self._frame.setVisible(height >= LEAST_HEIGHT)
+        self._roomy = height >= LEAST_HEIGHT
+        self._frame.setVisible(self._roomy and (self._job is None or _went_well(self._job)))
 
     def _show_scene(self, scene: Scene, job: Job) -> None:
+        self._frame.setVisible(self._roomy and _went_well(job))  # nobody drew what is there after a failure
         self.picture.show_picture(scene.picture)
         self._measure()
         for card in reversed(self.picture.lit_cards):
@@ -153,7 +156,7 @@ def _went_well(job: Job) -> bool:
 
 def _not_well(job: Job) -> str:
     if job.state is JobState.CANCELLED:
-        return tr("This was called off: {truth}").format(truth=job.truth())
+        return job.truth()
     return tr("This did not come to its end: {truth}").format(truth=job.truth())
 
 

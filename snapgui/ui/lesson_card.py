@@ -2,18 +2,18 @@
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from snapgui.operations.sketch import Being, Inside, Piece, Sort
 from snapgui.operations.stored import StoredImage
-from snapgui.ui.assets import pixmap
 from snapgui.ui.elided_label import ElidedLabel
 from snapgui.ui.image_card import Card
+from snapgui.ui.layer_look import Lock
 from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import elided_middle, plain_label, plain_tip, size_words, tr, words
 
 WIDTHS = {Sort.GUEST: 18, Sort.IMAGE: 24, Sort.MEMORY: 22, Sort.FOLDED: 18}
-TIGHT_WIDTHS = {**WIDTHS, Sort.IMAGE: 22, Sort.MEMORY: 20}
+TIGHT_WIDTHS = {**WIDTHS, Sort.IMAGE: 22}
 """Average characters of the font, where there is room and where there is little."""
 LINES = 3
 ICON = 14
@@ -36,7 +36,7 @@ class LessonCard(Card):
         named = piece.sort in {Sort.IMAGE, Sort.MEMORY}  # it is their ends that tell files of one VM apart
         self._title = ElidedLabel(self, mode=Qt.TextElideMode.ElideLeft if named else Qt.TextElideMode.ElideMiddle)
         self._note = plain_label("", self, "muted")
-        self._mark = QLabel(self)
+        self._mark = Lock(ICON, self)
         self._about = plain_label("", self, "muted")
         row = QHBoxLayout()
         row.setSpacing(4)
@@ -50,7 +50,10 @@ class LessonCard(Card):
 
     def tighten(self, tight: bool) -> None:
         """Be as wide as there is room."""
-        self.setFixedWidth((TIGHT_WIDTHS if tight else WIDTHS)[self.piece.sort] * self.fontMetrics().averageCharWidth())
+        width = (TIGHT_WIDTHS if tight else WIDTHS)[self.piece.sort] * self.fontMetrics().averageCharWidth()
+        if width != self.minimumWidth():
+            self.setFixedWidth(width)
+            self.show_piece(self.piece)
 
     def show_piece(self, piece: Piece) -> None:
         """Show the same part of the picture at another time."""
@@ -61,13 +64,11 @@ class LessonCard(Card):
         font = self._title.font()
         font.setStrikeOut(piece.being is Being.GOES)
         self._title.setFont(font)
-        room = self.width() - 2 * EDGE_X
+        room = self.minimumWidth() - 2 * EDGE_X  # fixed; the layout follows later
         self._note.setText(elided_middle(_note(piece), self._note, room))
         left = room - (ICON + 4 if locked else 0)
         self._about.setText(self._about.fontMetrics().elidedText(about, Qt.TextElideMode.ElideRight, left))
         self._mark.setVisible(locked)
-        if locked:
-            self._mark.setPixmap(pixmap("lock", ICON, color(Role.WAIT), self.devicePixelRatioF()))
         said = [text for text in (_note(piece), about) if text]
         self.setToolTip(plain_tip("\n".join([title if piece.image is None else piece.image.path, *said])))
         self._title.setToolTip("")
@@ -102,7 +103,7 @@ class LessonCard(Card):
         new = inside.being is Being.NEW
         painter.setPen(QPen(color(Role.MUTED if inside.being is Being.GOES else Role.ACCENT), 1, Qt.PenStyle.DashLine))
         painter.setBrush(color(Role.ACCENT_SOFT if new else Role.GROUND))
-        painter.drawRoundedRect(QRectF(self._about.geometry()).adjusted(-4.5, -0.5, 4.5, 1.5), 4, 4)
+        painter.drawRoundedRect(QRectF(self._about.geometry()).adjusted(-4.5, 0.5, 4.5, 1.5), 4, 4)
         painter.end()
 
 

@@ -72,7 +72,7 @@ def marks(panel: LearnPanel) -> list[str]:
     return [label.accessibleName() for label in panel.steps.labels]
 
 
-def take(user: User, name: str, kind: KindWish = KindWish.AUTO) -> Job:
+def ask_to_take(user: User, name: str, kind: KindWish) -> None:
     user.key(Key.Key_T, CTRL | SHIFT)
     dialog = user.dialog()
     assert isinstance(dialog, TakeDialog)
@@ -80,6 +80,11 @@ def take(user: User, name: str, kind: KindWish = KindWish.AUTO) -> Job:
     dialog.options.kind.setCurrentIndex(dialog.options.kind.findData(str(kind)))
     user.key(Key.Key_Return)
     user.wait(lambda: user.window.jobs.newest("take") is not None)
+
+
+def take(user: User, name: str, kind: KindWish = KindWish.AUTO) -> Job:
+    """Take a snapshot by the dialog."""
+    ask_to_take(user, name, kind)
     return user.job("take", LONG_MS)
 
 
@@ -239,6 +244,24 @@ def test_off_by_one_click_and_back(open_window: Open, idle_guest: Machine) -> No
     take(other, "four")
     assert other.pane.learn.isVisible()
     assert user.window.settings.flag("learn", default=False)
+
+
+def test_what_is_called_off(open_window: Open, guest: Machine) -> None:
+    """Nothing is told of what did not come about."""
+    user = open_window(guest.uri, vm=guest.uuid)
+    panel = user.pane.learn
+
+    def call_off(job: Job) -> None:
+        if job.progress is not None and job.progress.phase is Phase.MEMORY and not job.cancel.is_set():
+            user.window.flows.cancel(job)
+
+    user.window.flows.progressed.connect(call_off)
+    ask_to_take(user, "never", KindWish.EXTERNAL)
+    user.wait(lambda: (job := user.window.jobs.newest("take")) is not None and job.over, LONG_MS)
+    user.see("no file is left behind", panel)
+    assert all(not card.isVisible() for card in panel.picture.cards)
+    assert [mark for mark in marks(panel) if mark.endswith("did not come to its end")]
+    keep(user, "called-off")
 
 
 def test_it_goes_by_itself(open_window: Open, idle_guest: Machine) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QRect, Qt, QTranslator
+from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QEvent, QPoint, QRect, Qt, QTranslator
 from PySide6.QtGui import QFontMetrics
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMessageBox, QScrollArea, QWidget
 
 from snapgui.model.tree import SnapshotTree
@@ -15,6 +16,7 @@ from tests.gui.user import CTRL, HERE, SHIFT, Key
 from tests.unit.trees import tree
 
 SMALL = (1024, 640)
+SETTLED_MS = 2000
 LONG = "Ä" * 50 + "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" + "x" * 60
 MARKUP = "<b>bold & <img src=x> <a href='x'>link"
 
@@ -67,8 +69,12 @@ def cut(window: QWidget) -> list[str]:
 
 
 def assert_tidy(window: QWidget) -> None:
+    """What has changed just now is laid out a moment later."""
     QCoreApplication.processEvents()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    settled = QDeadlineTimer(SETTLED_MS)
+    while (outside(window) or overlapping(window) or cut(window)) and not settled.hasExpired():
+        QTest.qWait(20)
     assert (outside(window), overlapping(window), cut(window)) == ([], [], [])
 
 

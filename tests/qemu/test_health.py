@@ -1,5 +1,6 @@
 """Damage that was made by hand is found, by everybody alike, and mended; where all is as it should be, nothing is."""
 
+import os
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from snapgui.operations.history import History
 from snapgui.operations.pipeline import run
 from tests.qemu.commands import INTERNAL, ok, refused, result
 from tests.qemu.images import holds_pattern, is_sound, names_inside, write_pattern
-from tests.qemu.matrix import add_device
+from tests.qemu.matrix import RAW, add_device
 from tests.stacks.access import WAYS, Access, access_to
 from tests.stacks.machines import Machine, machine, pool
 from tests.stacks.stacks import Stack
@@ -111,7 +112,10 @@ def test_a_healthy_host_gives_no_finding(
     uri, vm, directory = idle_guest.uri, idle_guest.name, idle_guest.directory
     (directory / "medium.iso").write_bytes(b"CD001" * 1000)
     (directory / "notes.raw").write_bytes(b"\1" * 4096)
+    os.mkfifo(directory / "pipe")
+    create(directory / "crafted.img", "-u", "-b", directory / "pipe", "-F", "raw", size="1M")
     add_device(idle_guest, CDROM.format(directory / "medium.iso"))
+    add_device(idle_guest, RAW.format(path=directory / "crafted.img"))
     template = create(stack.images / "template.qcow2", size="64M")
     with pool(idle_guest):
         for name in ("a", "b"):

@@ -233,3 +233,14 @@ def test_all_vms(access: Access, idle_guest: Machine) -> None:
         assert mine["pools"][0]["allocated_bytes"] == on_disk(idle_guest)
         assert mine["snapshots_bytes"] == overlay(idle_guest, "a").stat().st_blocks * 512
         assert name in [share["pool"] for share in found["pools"]]
+
+
+def test_an_overlay_that_is_written_to_frees_at_least_the_memory(guest: Machine) -> None:
+    ok(guest.uri, "take", guest.name, "a", "--kind", "external")
+    said = result(guest.uri, "delete", guest.name, "a", "--dry-run")
+    (memory,) = guest.directory.glob("*.mem")
+    assert said["freed_bytes"] == memory.stat().st_blocks * 512
+    assert any("This frees at least" in note for note in said["notes"])
+    deleted = on_disk(guest)
+    ok(guest.uri, "delete", guest.name, "a")
+    assert deleted - on_disk(guest) >= said["freed_bytes"] - CLUSTER
