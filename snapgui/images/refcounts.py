@@ -33,6 +33,14 @@ class Refcounts:
         self._bits = head.refcount_bits
         self._counts = _read(source, head)
 
+    @property
+    def used_bytes(self) -> int:
+        """Return the bytes of all clusters that are referred to."""
+        if self._bits >= _BYTE:
+            return int(np.count_nonzero(self._counts)) * self.cluster_bytes
+        every = np.arange(len(self._counts) * (_BYTE // self._bits), dtype=np.uint64)
+        return int(np.count_nonzero(self.of(every))) * self.cluster_bytes
+
     def at(self, places: Numbers) -> Values:
         """Return how often the clusters are referred to in which these places of the file lie."""
         return self.of(places >> self._shift)

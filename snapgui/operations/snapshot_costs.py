@@ -9,6 +9,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from snapgui.hypervisor import statistics
 from snapgui.hypervisor.connection import Connection
 from snapgui.images.clusters import Clusters
 from snapgui.images.internal_costs import InternalCost, internal_costs, memory_apart
@@ -22,6 +23,9 @@ from snapgui.model.storage import SnapshotCost
 from snapgui.operations.disks_then import path_of_disk
 from snapgui.operations.facts import Facts, is_missing
 from snapgui.operations.image_access import base_of, lent_image
+
+_TABLES = 16
+"""Clusters that may be written in part only."""
 
 
 @dataclass(slots=True)
@@ -166,9 +170,20 @@ class _Reading:
             with contextlib.suppress(ImageError, OSError, SnapguiError), lent_image(self.connection, path) as source:
                 head = read_head(source)
                 counts = self.counted.counts.get(path) or Refcounts(source, head)
+                if self._has_hollow_clusters(path, counts):
+                    return None
                 self._images[path] = internal_costs(source, head, counts, self.names, self.cancel)
                 self._apart[path] = memory_apart(source, head)
         return self._images[path]
+
+    def _has_hollow_clusters(self, path: str, counts: Refcounts) -> bool:
+        """Whether much of what the image refers to takes no room in the file, as after preallocation=metadata.
+
+        Then nobody can tell by the counts what would be freed. Tables are written in part only, at small cost.
+        """
+        allocated = statistics.allocated(self.connection, (path,))
+        few = _TABLES * counts.cluster_bytes + counts.used_bytes // 50
+        return bool(allocated) and counts.used_bytes - few > (allocated or 0)
 
 
 def _sum(sizes: Iterator[int | None]) -> int | None:
