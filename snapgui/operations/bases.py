@@ -5,6 +5,7 @@ import os
 import posixpath
 import time
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from snapgui.hypervisor import inventory, pools, snapshots, volumes
@@ -45,7 +46,37 @@ def images_of_others(connection: Connection, vm_uuid: str, own: Collection[str] 
             found.setdefault((lent.path, lent.vm_uuid), lent)
     mine = {canonical(connection, path) for path in own}
     used = {lent.path for lent in found.values()}
-    return (*found.values(), *_read_by_nobody(connection, mine, used, known))
+    every = (*found.values(), *_read_by_nobody(connection, mine, used, known))
+    return every if is_local(connection) else (*every, *_by_other_paths(connection, mine, every))
+
+
+def _by_other_paths(connection: Connection, mine: Collection[str], every: Iterable[Lent]) -> Iterator[Lent]:
+    """Elsewhere nobody tells of links: one file may be read by another path, through a linked directory say.
+
+    Where two files of one name cannot be told apart, they count as one: nothing is lost by protecting what is none.
+    """
+    named: dict[str, list[str]] = {}
+    for path in mine:
+        named.setdefault(posixpath.basename(path), []).append(path)
+    for lent in every:
+        for path in named.get(posixpath.basename(lent.path), ()):
+            if path != lent.path and lent.path not in mine and _may_be_one(connection, path, lent.path):
+                yield replace(lent, path=path)
+
+
+def _may_be_one(connection: Connection, one: str, other: str) -> bool:
+    """What a guest writes to while it is looked at looks different every time."""
+    first, second = _look_of(connection, one), _look_of(connection, other)
+    if first is None or second is None or first == second:
+        return True
+    return first[0] == second[0] and _look_of(connection, one) != first
+
+
+def _look_of(connection: Connection, path: str) -> tuple[str, ...] | None:
+    """Return what tells a file from others of its name: sizes, and times to the nanosecond; None where nobody can."""
+    with contextlib.suppress(SnapguiError), pools.pool_at(connection, posixpath.dirname(path)):
+        return volumes.look_of(connection, path)
+    return None
 
 
 def _read_by(connection: Connection, vm: Vm, known: Known) -> Iterator[Lent]:

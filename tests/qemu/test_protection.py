@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -200,6 +201,34 @@ def test_who_cannot_see_the_images_is_told_the_same(stack: Stack, family: Family
     assert done.status == 0, done.err
     assert done.json["removed"] == [str(family.disks["first"])]
     assert not family.disks["first"].exists()
+
+
+@pytest.mark.parametrize("way", ["root", "user", "remote"])
+def test_a_clone_that_reads_by_another_path_is_named(
+    stack: Stack, idle_guest: Machine, user_home: Path, way: str
+) -> None:
+    """Through a directory that is a link; a VM of its own with a disk of the same name stands in nobody's way."""
+    machine, access = idle_guest, access_to(stack, way, user_home)
+    link, apart = stack.images / f"link-{machine.name}", stack.images / f"apart-{machine.name}"
+    link.symlink_to(machine.directory)
+    apart.mkdir()
+    names = (f"linked-{machine.name}", f"apart-{machine.name}")
+    try:
+        result(machine.uri, "take", machine.name, "s", "--kind", "external", "--memory", "none")
+        clone = layered(machine, names[0], link / machine.disk.name)
+        machine.connection.defineXML(CLONE.format(name=names[0], file=clone))
+        shutil.copyfile(machine.disk, apart / machine.disk.name)
+        machine.connection.defineXML(CLONE.format(name=names[1], file=apart / machine.disk.name))
+        said = snapgui(access, "delete", machine.name, "s")
+        assert said.status == 1
+        assert names[0] in said.err
+        assert names[1] not in said.err
+    finally:
+        for name in names:
+            with contextlib.suppress(libvirt.libvirtError):
+                machine.connection.lookupByName(name).undefine()
+        link.unlink()
+        shutil.rmtree(apart)
 
 
 def test_a_running_clone_is_named_and_flattened_while_it_runs(stack: Stack, family: Family) -> None:
