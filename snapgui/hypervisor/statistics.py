@@ -5,6 +5,8 @@ end; the growth of the image that takes the VM state does not.
 """
 
 import contextlib
+import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,8 +155,13 @@ def is_local_uri(uri: str) -> bool:
 
 
 def _local(path: str) -> int | None:
+    """A block device is taken as a whole; who may not open it asks libvirt."""
     with contextlib.suppress(OSError):
-        return Path(path).stat().st_blocks * SECTOR
+        status = Path(path).stat()
+        if not stat.S_ISBLK(status.st_mode):
+            return status.st_blocks * SECTOR
+        with Path(path).open("rb") as device:
+            return device.seek(0, os.SEEK_END)
     return None
 
 

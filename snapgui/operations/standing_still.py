@@ -82,7 +82,7 @@ def pause_step(vm: Vm) -> Step:
 
 
 def _went_on(vm: Vm) -> Broken:
-    text = QT_TRANSLATE_NOOP("errors", "{vm} ran on while its image was looked at; compare again.")
+    text = QT_TRANSLATE_NOOP("errors", "{vm} ran on while its image was looked at; look again.")
     return Broken(text.format(vm=vm.name))
 
 
