@@ -14,7 +14,7 @@ import numpy as np
 from snapgui.images.clusters import EXTENDED_L2
 from snapgui.images.qcow2 import OFFSET_MASK, ImageError, ImageSnapshot, Qcow2Head, read_bytes, read_l1
 from snapgui.images.refcounts import Numbers, Refcounts
-from snapgui.images.source import ByteSource, together
+from snapgui.images.source import ByteSource, LocalFile, together
 from snapgui.images.writer import WriteCancelled
 
 _COMPRESSED = np.uint64(1 << 62)
@@ -28,11 +28,11 @@ _SECTOR = 512
 class InternalCost:
     """Bytes of the image file: ``own`` would be free without the snapshot, ``shared`` others need, too.
 
-    ``memory`` is the guest's RAM and device state; it is a part of ``own``.
+    ``memory`` is the guest's RAM and device state; it is a part of ``own``. ``shared`` None: nobody looked.
     """
 
     own: int
-    shared: int
+    shared: int | None
     memory: int
 
 
@@ -42,9 +42,15 @@ def internal_costs(
     counts: Refcounts,
     names: Collection[str],
     cancel: threading.Event | None = None,
+    *,
+    hollow: bool = False,
 ) -> dict[str, InternalCost]:
-    """Return the costs of the snapshots of these names; raises ImageError, or WriteCancelled when called off."""
-    tables = _Tables(source, head, counts)
+    """Return the costs of the snapshots of these names; raises ImageError, or WriteCancelled when called off.
+
+    ``hollow``: much of what the image refers to takes no room, as after ``preallocation=metadata``: then a file of this
+    machine is asked about what a snapshot owns, and nothing is said of what it shares.
+    """
+    tables = _Tables(source, head, counts, hollow=hollow)
     found = {}
     for entry in (entry for entry in head.snapshots if entry.name in names):
         if cancel is not None and cancel.is_set():
@@ -77,8 +83,8 @@ def _memory_tables(source: ByteSource, head: Qcow2Head, entry: ImageSnapshot) ->
 class _Tables:
     """The second-level tables of an image; what was found in one is kept."""
 
-    def __init__(self, source: ByteSource, head: Qcow2Head, counts: Refcounts) -> None:
-        self._source, self._head, self._counts = source, head, counts
+    def __init__(self, source: ByteSource, head: Qcow2Head, counts: Refcounts, *, hollow: bool) -> None:
+        self._source, self._head, self._counts, self._hollow = source, head, counts, hollow
         self._used: dict[int, int] = {}
 
     def cost(self, entry: ImageSnapshot) -> InternalCost:
@@ -90,25 +96,31 @@ class _Tables:
         alone = self._counts.at(tables) == 1
         unread = np.array([offset not in self._used for offset in tables.tolist()], np.bool_)
         own = -(-entry.l1_entries * 8 // cluster) + int(np.count_nonzero(alone))
-        own += self._own_clusters(tables[alone | unread], frozenset(tables[alone].tolist()))
+        clusters, places = self._own_clusters(tables[alone | unread], frozenset(tables[alone].tolist()))
+        own += clusters
+        file = self._source if self._hollow and isinstance(self._source, LocalFile) else None
+        holes = file.holes_at(places, cluster) if file is not None and len(places) else 0
         every = -(-entry.l1_entries * 8 // cluster) + len(tables) + sum(self._used[t] for t in tables.tolist())
-        return InternalCost(own * cluster, max(0, every - own) * cluster, entry.memory_bytes)
+        shared = None if self._hollow else max(0, every - own) * cluster
+        return InternalCost(own * cluster - holes, shared, entry.memory_bytes)
 
-    def _own_clusters(self, tables: Numbers, alone: Collection[int]) -> int:
-        """Read tables; return how many clusters only those that are ``alone`` refer to.
+    def _own_clusters(self, tables: Numbers, alone: Collection[int]) -> tuple[int, Numbers]:
+        """Read tables; return how many clusters only those that are ``alone`` refer to, and the plain ones' places.
 
         Compressed clusters lie together in one of the file, which counts each of them: all have to be its own.
         """
-        single, packed = 0, [np.zeros(0, np.uint64)]
+        single, packed = [_NONE], [_NONE]
         for offset, raw in self._read(tables.tolist()):
             plain, compressed = self._entries(raw)
             spans = self._spans(compressed)
             self._used[offset] = len(plain) + (len(np.unique(spans)) if len(spans) else 0)
             if offset in alone:
-                single += int(np.count_nonzero(self._counts.at(plain) == 1))
+                single.append(plain[self._counts.at(plain) == 1])
                 packed.append(spans)
         clusters, references = np.unique(np.concatenate(packed), return_counts=True)
-        return single + int(np.count_nonzero(self._counts.of(clusters) == references.astype(np.uint64)))
+        places = np.concatenate(single)
+        together_own = int(np.count_nonzero(self._counts.of(clusters) == references.astype(np.uint64)))
+        return len(places) + together_own, places
 
     def _read(self, offsets: list[int]) -> Iterator[tuple[int, memoryview]]:
         """Yield tables with their places, which are in order."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from snapgui.images.blocks import WINDOW, blocks, granularity
+from snapgui.images.blocks import WINDOW, Places, blocks, granularity
 from snapgui.images.clusters import Clusters, Holds
 from snapgui.images.layers import Layer, Layers, RawLayer
 from snapgui.images.source import LocalFile
@@ -16,6 +16,8 @@ _WRITTEN = frozenset({Holds.DATA, Holds.COMPRESSED})
 def growth(overlay: Clusters, base: Layer, *, zeros: bool = False) -> int | None:
     """Return bytes; None where nobody can tell which parts of a raw base are holes. Raises ImageError.
 
+    What lies in a qcow2 base without taking room (``preallocation=metadata``) is known of local files alone.
+
     ``zeros``: QEMU writes zeros down like anything else, as it does (block/commit.c) unless the overlay is written to.
     """
     kinds = _WRITTEN | {Holds.ZEROS} if zeros else _WRITTEN
@@ -24,31 +26,38 @@ def growth(overlay: Clusters, base: Layer, *, zeros: bool = False) -> int | None
     if not isinstance(base, Clusters):
         return None
     step = granularity(Layers([overlay, base]))
-    per, clusters, tables = base.head.cluster_bytes // step, 0, 0
+    per, clusters, tables, filled = base.head.cluster_bytes // step, 0, 0, 0
     for number, start in enumerate(range(0, overlay.virtual_bytes, base.table_bytes)):
         end = min(overlay.virtual_bytes, start + base.table_bytes)
-        taken = _taken(overlay, base, (start, end, step), kinds)
+        taken, places = _taken(overlay, base, (start, end, step), kinds)
         fresh = int(np.add.reduceat(taken, np.arange(0, len(taken), per)).astype(np.bool_).sum()) if len(taken) else 0
         clusters += fresh
         tables += fresh > 0 and not (number < len(base.l1) and base.l1[number])
-    return (clusters + tables) * base.head.cluster_bytes
+        if len(places) and isinstance(base.source, LocalFile):
+            filled += base.source.holes_at(places, step)
+    return (clusters + tables) * base.head.cluster_bytes + filled
 
 
-def _taken(overlay: Clusters, base: Clusters, stretch: tuple[int, int, int], comes: frozenset[Holds]) -> _Flags:
-    """Return, block by block of (start, end, step), whether something comes down where the base has no place yet."""
+def _taken(
+    overlay: Clusters, base: Clusters, stretch: tuple[int, int, int], comes: frozenset[Holds]
+) -> tuple[_Flags, Places]:
+    """Return, block by block of (start, end, step), whether something comes down where the base has no place yet.
+
+    And the places in the base of what comes down where it has one: it may be a hole.
+    """
     start, end, step = stretch
     count = -(-(end - start) // step)
     if not any(overlay.l1[start // overlay.table_bytes : -(-end // overlay.table_bytes)]):
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.int64), np.zeros(0, np.uint64)
     held, _ = blocks(overlay, start, start + count * step, step)
     until = min(end, base.virtual_bytes)
     inside = max(0, -(-(until - start) // step))
-    there = np.zeros(count, np.bool_)
+    there, where = np.zeros(count, np.bool_), np.zeros(count, np.uint64)
     if inside:
-        kinds, places = blocks(base, start, start + inside * step, step)
-        there[:inside] = (places != 0) & (kinds != Holds.COMPRESSED)
-    taken: _Flags = (np.isin(held, sorted(comes)) & ~there).astype(np.int64)
-    return taken
+        kinds, where[:inside] = blocks(base, start, start + inside * step, step)
+        there[:inside] = (where[:inside] != 0) & (kinds != Holds.COMPRESSED)
+    down = np.isin(held, sorted(comes))
+    return (down & ~there).astype(np.int64), where[down & there]
 
 
 def _holes(overlay: Clusters, base: RawLayer, comes: frozenset[Holds]) -> int | None:

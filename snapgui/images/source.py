@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+import numpy as np
+
 HEAD_BYTES = 4096
 """Holds the header of most qcow2 images and the path of their base."""
 TOGETHER_BYTES = 2**20
@@ -77,6 +79,13 @@ class LocalFile:
             found += begin - place
             place = min(end, os.lseek(self._fd, begin, os.SEEK_HOLE)) if begin < end else end
         return found
+
+    def holes_at(self, places: "np.ndarray[tuple[int], np.dtype[np.uint64]]", length: int) -> int:
+        """Return the same for pieces of the file, of ``length`` bytes each."""
+        starts = np.sort(places.astype(np.int64))
+        first = np.flatnonzero(np.concatenate(([True], np.diff(starts) != length)))[: len(starts)]
+        ends = np.append(starts[first[1:] - 1], starts[-1:]) + length
+        return sum(self.holes(start, end) for start, end in zip(starts[first].tolist(), ends.tolist(), strict=True))
 
     def close(self) -> None:
         """Close the file."""

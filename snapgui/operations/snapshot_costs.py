@@ -17,6 +17,7 @@ from snapgui.images.layers import layer
 from snapgui.images.merging import growth
 from snapgui.images.qcow2 import ImageError, read_head
 from snapgui.images.refcounts import Refcounts
+from snapgui.images.source import ByteSource, LocalFile
 from snapgui.model.errors import SnapguiError
 from snapgui.model.records import Place, Snapshot, SnapshotDisk, VmState
 from snapgui.model.storage import SnapshotCost
@@ -112,7 +113,8 @@ class _Reading:
         apart = moving and snapshot.name in self._apart.get(held.source, ())
         own = max(cost.own, cost.memory) if apart else cost.own
         self.counted.inside[held.source] = self.counted.inside.get(held.source, 0) + own
-        return _Part(own, max(0, cost.shared - (own - cost.own)), cost.memory, own, moving)
+        shared = None if cost.shared is None else max(0, cost.shared - (own - cost.own))
+        return _Part(own, shared, cost.memory, own, moving)
 
     def _external(self, snapshot: Snapshot, held: SnapshotDisk) -> _Part:
         """After going back to another snapshot, the image that it froze may be needed by nothing else."""
@@ -151,9 +153,16 @@ class _Reading:
                 if not path:
                     return None
                 with lent_image(self.connection, path) as lower:
-                    return growth(overlay, layer(lower, kind, "", path), zeros=held.overlay not in self._current)
+                    base = layer(lower, kind, "", path)
+                    if isinstance(base, Clusters) and self._is_hollow_afar(lower, base):
+                        return None
+                    return growth(overlay, base, zeros=held.overlay not in self._current)
         except (ImageError, OSError, SnapguiError):
             return None
+
+    def _is_hollow_afar(self, source: ByteSource, base: Clusters) -> bool:
+        counts = None if isinstance(source, LocalFile) else Refcounts(source, base.head)
+        return counts is not None and self._has_hollow_clusters(base.identity, counts)
 
     def _is_moving(self, path: str) -> bool:
         """Whether a guest writes to the image, and it was not read at rest."""
@@ -170,16 +179,17 @@ class _Reading:
             with contextlib.suppress(ImageError, OSError, SnapguiError), lent_image(self.connection, path) as source:
                 head = read_head(source)
                 counts = self.counted.counts.get(path) or Refcounts(source, head)
-                if self._has_hollow_clusters(path, counts):
+                hollow = self._has_hollow_clusters(path, counts)
+                if hollow and not isinstance(source, LocalFile):
                     return None
-                self._images[path] = internal_costs(source, head, counts, self.names, self.cancel)
+                self._images[path] = internal_costs(source, head, counts, self.names, self.cancel, hollow=hollow)
                 self._apart[path] = memory_apart(source, head)
         return self._images[path]
 
     def _has_hollow_clusters(self, path: str, counts: Refcounts) -> bool:
         """Whether much of what the image refers to takes no room in the file, as after preallocation=metadata.
 
-        Then nobody can tell by the counts what would be freed. Tables are written in part only, at small cost.
+        Then the counts do not tell what would be freed. Tables are written in part only, at small cost.
         """
         allocated = statistics.allocated(self.connection, (path,))
         few = _TABLES * counts.cluster_bytes + counts.used_bytes // 50

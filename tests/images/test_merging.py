@@ -77,6 +77,17 @@ def test_an_overlay_that_is_larger_than_its_base(tmp_path: Path) -> None:
     assert foreseen(overlay, base, "qcow2") == 9 * 64 * KIB + 64 * KIB
 
 
+def test_a_base_whose_clusters_take_no_room_yet(tmp_path: Path) -> None:
+    base = qemu.create(tmp_path / "base.qcow2", 16 * MIB, "preallocation=metadata")
+    write(base, "qcow2", [(3, 4)])
+    overlay = qemu.create(tmp_path / "overlay.qcow2", 16 * MIB, base=base)
+    write(overlay, "qcow2", [(5, 10), (200, 3)])
+    said, before = foreseen(overlay, base, "qcow2"), base.stat().st_blocks * 512
+    assert said == (8 + 3) * 64 * KIB
+    qemu.run("qemu-img", "commit", "-q", "-d", "-f", "qcow2", str(overlay))
+    assert abs(base.stat().st_blocks * 512 - before - said) <= 4 * KIB
+
+
 @pytest.mark.parametrize(("start", "end", "holes"), [(0, 64, 32), (16, 48, 16), (32, 64, 0), (0, 1000, 32 + 936)])
 def test_holes_of_a_file(tmp_path: Path, start: int, end: int, holes: int) -> None:
     path = tmp_path / "sparse"
