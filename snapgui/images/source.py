@@ -1,6 +1,8 @@
 """Where the bytes of an image come from: a size and ranged reads, nothing else."""
 
+import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -50,10 +52,17 @@ class Prefetched:
 
 
 class LocalFile:
-    """A file of this machine, opened for reading only; takes none of QEMU's locks."""
+    """A file or block device of this machine, opened for reading only; takes none of QEMU's locks.
+
+    Raises OSError, also for anything else that an image may name as its base: a pipe would keep its reader waiting.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        mode = os.fstat(self._fd).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+            os.close(self._fd)
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
 
     @property
     def size(self) -> int:
