@@ -118,6 +118,9 @@ def block_map(layers: Layers, refcounts: Refcounts | None = None, cancel: thread
     """
     if len(layers.layers) > MOST_LAYERS:
         raise ImageError("there are too many images in the chain")
+    for each in layers.layers:
+        if isinstance(each, Clusters):
+            each.expect_tables()
     found = _Runs(layers, refcounts)
     step = granularity(layers)
     for start in range(0, layers.virtual_bytes, step * WINDOW):

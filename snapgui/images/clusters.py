@@ -16,7 +16,7 @@ import numpy as np
 import zstandard
 
 from snapgui.images.qcow2 import OFFSET_MASK, ImageError, ImageSnapshot, Qcow2Head, read_bytes, read_head, read_l1
-from snapgui.images.source import ByteSource
+from snapgui.images.source import ByteSource, LocalFile
 
 DIRTY, CORRUPT, DATA_FILE, COMPRESSION, EXTENDED_L2 = (1 << bit for bit in range(5))
 READABLE = DIRTY | CORRUPT | COMPRESSION | EXTENDED_L2
@@ -121,6 +121,11 @@ class Clusters:
         if len(numbers) * self.head.cluster_bytes > most:
             raise ImageError("so many tables would have to be read that the guest would stand still for long")
         self._kept = {number: self._raw_table(self.l1[number]) for number in numbers}
+
+    def expect_tables(self) -> None:
+        """Have the system fetch the second-level tables: all of them are going to be read."""
+        if isinstance(self.source, LocalFile):
+            self.source.expect((offset for offset in self.l1 if offset), self.head.cluster_bytes)
 
     def table(self, number: int) -> Table | None:
         """Return one second-level table, None where there is none and the base is read. The last ones are kept."""

@@ -125,6 +125,8 @@ class _Tables:
     def _read(self, offsets: list[int]) -> Iterator[tuple[int, memoryview]]:
         """Yield tables with their places, which are in order."""
         cluster = self._head.cluster_bytes
+        if isinstance(self._source, LocalFile):
+            self._source.expect(offsets, cluster)
         for near in together(offsets, cluster):
             first, length = near[0], near[-1] + cluster - near[0]
             raw = memoryview(read_bytes(self._source, first, length, most=length))
