@@ -25,10 +25,10 @@ class Storing(Comparing):
         self.check("one image answers and takes the writes", (followed.reads, followed.writes) == (0, 0))
         self._both_lights("figure-1")
         self._pilot.trigger("graph")
+        self._channel.run("sync")  # what the guest holds back would be written right after the next snapshot
 
     def figure_of_copies(self) -> None:
         """An overlay in front of the image; a block before and after its first write."""
-        self._channel.run("sync")
         self._look_at_disks()
         panel = self._panel()
         chain = self._pilot.do(lambda: panel.disk.chain if panel.disk is not None else ())
