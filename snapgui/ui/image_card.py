@@ -81,6 +81,8 @@ class ImageCard(Card):
         self.box.addWidget(facts)
         if image.serves_bytes is not None:
             share = tr("answers {share} of the disk").format(share=share_words(image.serves_bytes, disk))
+            if not image.serves_bytes:
+                share = tr("answers nothing of the disk")
             label = plain_label(share, self)
             label.setWordWrap(True)
             self.box.addWidget(label)

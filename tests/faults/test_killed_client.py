@@ -55,7 +55,7 @@ def test_killed_while_a_snapshot_is_taken(guest: Machine, phase: str) -> None:
     wait_until(lambda: settled(guest), "libvirt ends the save")
     wait_until(lambda: guest.domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING, "the guest runs on")
     wait_until(lambda: in_agreement(guest), "the snapshot is whole or not there")
-    assert guest.channel.counter() > before
+    wait_until(lambda: guest.channel.counter() > before, "the guest runs on")
     assert snapshots(guest) <= {"lost"}
     result(guest.uri, "take", guest.name, "next")
     assert snapshots(guest) >= {"next"}

@@ -12,7 +12,7 @@ import pytest
 from lxml import etree
 
 from snapgui.demo.guest import GuestChannel
-from tests.qemu.commands import ok, refused, result
+from tests.qemu.commands import ok, refused, result, wait_until
 from tests.qemu.images import is_sound
 from tests.stacks.machines import Machine
 from tests.stacks.stacks import Stack
@@ -85,7 +85,7 @@ def test_in_full_of_a_running_vm(guest: Machine) -> None:
     guest.channel.run("echo now >/data/mark; sync")
     before = guest.channel.counter()
     with cloned(guest, guest.name, "--full") as (domain, _):
-        assert guest.channel.counter() > before, "the source was never stopped"
+        wait_until(lambda: guest.channel.counter() > before, "the source was never stopped")
         assert guest.domain.snapshotNum() == 0
         with guest_of(domain, guest) as clone:
             assert clone.read_file("/data/mark") == "now\n"

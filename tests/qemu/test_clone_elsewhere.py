@@ -8,7 +8,7 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from tests.qemu.commands import INTERNAL, ok, refused, result
+from tests.qemu.commands import INTERNAL, ok, refused, result, wait_until
 from tests.qemu.images import is_sound, write_pattern
 from tests.qemu.test_clone import UNDEFINE, content, images
 from tests.stacks.machines import Machine
@@ -81,7 +81,7 @@ def test_of_a_running_vm_and_its_external_snapshot(
         assert content(image) == frozen
     counter = guest.channel.counter()
     with sent(guest, guest.name, second_stack, there) as (image,):
-        assert guest.channel.counter() > counter
+        wait_until(lambda: guest.channel.counter() > counter, "the source runs on")
         assert content(image) != frozen
     assert sorted(sums(guest)) == files, "what was only needed on the way is gone"
     assert content(guest.disk) == frozen

@@ -10,7 +10,7 @@ import pytest
 
 from snapgui.hypervisor.volumes import VolumeStream
 from tests.images import qemu
-from tests.qemu.commands import INTERNAL, ok, refused, result
+from tests.qemu.commands import INTERNAL, ok, refused, result, wait_until
 from tests.qemu.images import write_pattern
 from tests.stacks.access import Access
 from tests.stacks.machines import Machine
@@ -99,7 +99,7 @@ def test_a_running_vm_and_its_snapshots(guest: Machine) -> None:
     counter = guest.channel.counter()
     said = ok(guest.uri, "diff", vm, "b")
     assert "The guest stood still for" in said.out
-    assert guest.channel.counter() > counter, "it runs on"
+    wait_until(lambda: guest.channel.counter() > counter, "it runs on")
     found = result(guest.uri, "diff", vm, "b", "--blocks")["blocks"]["vda"]
     assert found["changed_bytes"] >= 8 * 2**16, "what a running guest has just written is seen"
     guest.domain.suspend()
