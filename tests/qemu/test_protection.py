@@ -15,7 +15,7 @@ import pytest
 
 from snapgui.hypervisor import snapshots
 from snapgui.hypervisor.connection import Connection
-from tests.qemu.commands import INTERNAL, ok, refused, result, running, snapgui, wait_for_report
+from tests.qemu.commands import INTERNAL, ok, refused, result, running, snapgui, wait_for_report, wait_until
 from tests.qemu.images import holds_pattern, is_sound, write_pattern
 from tests.qemu.test_bases import CLONE, overlay
 from tests.stacks.access import access_to
@@ -336,9 +336,17 @@ def test_removing_lists_what_goes_and_what_stays(stack: Stack, idle_guest: Machi
     assert vm not in stack.virsh("list", "--all", "--name").stdout.split()
 
 
+def _slowed_down(domain: libvirt.virDomain) -> bool:
+    try:
+        domain.blockJobSetSpeed("vda", 10)  # MiB/s
+    except libvirt.libvirtError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def slow_flatten(machine: Machine) -> Iterator[tuple[libvirt.virDomain, Path, subprocess.Popen[str]]]:
-    """Begin to flatten a clone that is off, with so much below that it takes a while; yield it when data flows."""
+    """Begin to flatten a clone that is off, and slow that down to a few MiB a second; yield it when data flows."""
     vm = machine.name
     write = ["qemu-io", "-f", "qcow2", "-c", "write -P 5 1M 200M", str(machine.disk)]
     subprocess.run(write, check=True, capture_output=True)
@@ -346,6 +354,7 @@ def slow_flatten(machine: Machine) -> Iterator[tuple[libvirt.virDomain, Path, su
     domain = machine.connection.defineXML(CLONE.format(name=f"clone-{vm}", file=file))
     try:
         with running(machine.uri, "flatten", f"clone-{vm}") as process:
+            wait_until(lambda: _slowed_down(domain), "the copying has begun", every_s=0.003)
             wait_for_report(process, "copy")
             yield domain, file, process
     finally:
@@ -359,7 +368,6 @@ def test_a_flattening_that_does_not_come_to_its_end(stack: Stack, idle_guest: Ma
     """The chain is valid all the time; a guest that somebody else let run on meanwhile is not switched off."""
     with slow_flatten(idle_guest) as (domain, file, process):
         if end == "cancelled":
-            domain.blockJobSetSpeed("vda", 10)  # MiB/s: it is to be in the middle
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 130
             assert not domain.isActive()
@@ -370,6 +378,7 @@ def test_a_flattening_that_does_not_come_to_its_end(stack: Stack, idle_guest: Ma
             domain.destroy()
         else:
             domain.resume()
+            domain.blockJobSetSpeed("vda", 0)
             process.wait(120)
             assert domain.isActive()
             domain.destroy()
