@@ -17,6 +17,8 @@ from snapgui.images.source import LocalFile
 from tests.images import qemu
 
 KIB, MIB = 2**10, 2**20
+OWN = 16 * KIB
+"""What a file system may take for itself, to know where the pieces of a file lie."""
 WRITES = st.lists(st.tuples(st.integers(0, 120), st.integers(1, 30)), max_size=5)
 
 
@@ -67,7 +69,7 @@ def test_a_raw_base(tmp_path: Path) -> None:
     said, before = foreseen(overlay, base, "raw"), base.stat().st_blocks * 512
     assert said == (5 + 3) * 64 * KIB
     qemu.run("qemu-img", "commit", "-q", "-d", "-f", "qcow2", str(overlay))
-    assert base.stat().st_blocks * 512 - before == said
+    assert abs(base.stat().st_blocks * 512 - before - said) <= OWN
 
 
 def test_an_overlay_that_is_larger_than_its_base(tmp_path: Path) -> None:
@@ -85,7 +87,7 @@ def test_a_base_whose_clusters_take_no_room_yet(tmp_path: Path) -> None:
     said, before = foreseen(overlay, base, "qcow2"), base.stat().st_blocks * 512
     assert said == (8 + 3) * 64 * KIB
     qemu.run("qemu-img", "commit", "-q", "-d", "-f", "qcow2", str(overlay))
-    assert abs(base.stat().st_blocks * 512 - before - said) <= 4 * KIB
+    assert abs(base.stat().st_blocks * 512 - before - said) <= OWN
 
 
 @pytest.mark.parametrize(("start", "end", "holes"), [(0, 64, 32), (16, 48, 16), (32, 64, 0), (0, 1000, 32 + 936)])

@@ -117,9 +117,7 @@ def wait_for_line(process: subprocess.Popen[str], wanted: str) -> None:
     raise AssertionError(f"never said: {wanted}")
 
 
-def wait_until(
-    condition: Callable[[], object], what: str, patience: float = PATIENCE_S, every_s: float = 0.05
-) -> None:
+def wait_until(condition: Callable[[], object], what: str, patience: float = PATIENCE_S, every_s: float = 0.05) -> None:
     """Wait until something is true that happens elsewhere."""
     deadline = time.monotonic() + patience
     while not condition():

@@ -166,7 +166,7 @@ def test_files_that_nothing_refers_to(stack: Stack, idle_guest: Machine, ways: d
     assert "cannot be mended" in refused(uri, "mend", vm, "orphan-overlay", "--path", str(lower))
     planned = result(uri, "mend", vm, "orphan-memory", "--dry-run")
     assert planned["losses"] == [f"What is in {memory} will be lost."]
-    assert planned["freed_bytes"] == memory.stat().st_blocks * 512
+    assert abs(planned["freed_bytes"] - memory.stat().st_blocks * 512) <= 2**14, "what it takes may settle meanwhile"
     assert memory.exists(), "a dry run changes nothing"
     assert result(ways["user"], "mend", vm, "orphan-memory")["removed"] == [str(memory)]
     ok(ways["remote"], "mend", vm, "orphan-overlay", "--path", str(upper))
