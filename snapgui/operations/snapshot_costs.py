@@ -6,10 +6,11 @@ base does not comes down into that. Internal: by the reference counts of the ima
 
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from snapgui.hypervisor import statistics
+from snapgui.hypervisor import statistics, strays
 from snapgui.hypervisor.connection import Connection
 from snapgui.images.clusters import Clusters
 from snapgui.images.internal_costs import InternalCost, internal_costs, memory_apart
@@ -33,12 +34,14 @@ _TABLES = 16
 class Counted:
     """What was read of images while no guest wrote to them: their current state, and their reference counts.
 
-    ``inside``: bytes that snapshots alone take in each image, by its path.
+    ``inside``: bytes that snapshots alone take in each image, by its path. ``sizes``: bytes on disk of files that were
+    seen only through pools that exist meanwhile.
     """
 
     tops: dict[str, Clusters] = field(default_factory=dict)
     counts: dict[str, Refcounts] = field(default_factory=dict)
     inside: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
 
 
 def snapshot_costs(
@@ -51,7 +54,8 @@ def snapshot_costs(
     """Return one for each snapshot, or for those of ``names``, oldest first; raises WriteCancelled when called off."""
     wanted = {snapshot.name for snapshot in facts.tree} if names is None else set(names)
     reading = _Reading(connection, facts, counted, cancel, wanted)
-    return tuple(reading.cost(snapshot) for snapshot in facts.tree if snapshot.name in wanted)
+    with strays.seen(connection, reading.unseen()):
+        return tuple(reading.cost(snapshot) for snapshot in facts.tree if snapshot.name in wanted)
 
 
 def with_costs(connection: Connection, facts: Facts, names: Collection[str] | None = None) -> Facts:
@@ -79,17 +83,40 @@ class _Reading:
     names: Collection[str]
     _images: dict[str, Mapping[str, InternalCost] | None] = field(default_factory=dict)
     _apart: dict[str, frozenset[str]] = field(default_factory=dict)
+    _sizes: dict[str, int] = field(default_factory=dict)
+    _chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _current: frozenset[str] = frozenset()
+    _merged: frozenset[str] = frozenset()
+    _needed: dict[str, frozenset[str]] = field(default_factory=dict)
+    _users: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        """The images that the VM writes to now, whatever its configuration calls them."""
-        disks = self.facts.machine.disks
-        self._current = frozenset(path_of_disk(self.connection, disk) for disk in disks)
+        """Look up once what every snapshot is asked about.
+
+        ``_current`` are the images that the VM writes to now, whatever its configuration calls them, ``_merged`` all
+        that its current state reads; ``_needed`` what each snapshot needs, ``_users`` how many of them need an image.
+        """
+        facts = self.facts
+        self._sizes = {**dict(facts.allocated), **dict(facts.sizes)}
+        self._chains = dict(facts.chains)
+        self._current = frozenset(path_of_disk(self.connection, disk) for disk in facts.machine.disks)
+        self._merged = frozenset(path for disk in facts.machine.disks for path in self._chain(disk.source))
+        for snapshot in facts.tree:
+            held = (disk.source for disk in snapshot.disks if disk.source)
+            self._needed[snapshot.name] = frozenset(path for source in held for path in self._chain(source))
+            self._users.update(self._needed[snapshot.name])
+
+    def unseen(self) -> tuple[str, ...]:
+        """Return the files whose sizes nobody has told yet, though they may be there."""
+        overlays = {disk.overlay for snapshot in self.facts.tree for disk in snapshot.disks}
+        memories = {snapshot.memory_file for snapshot in self.facts.tree}
+        every = overlays | memories | set(self._users)
+        return tuple(p for p in sorted(every) if p.startswith("/") and p not in self._sizes and not self._is_missing(p))
 
     def cost(self, snapshot: Snapshot) -> SnapshotCost:
         parts = [self._of_disk(snapshot, held) for held in snapshot.disks if held.place is not Place.NONE]
         if snapshot.memory_file:
-            size = self._size(snapshot.memory_file)
+            size = self._taken_by(snapshot.memory_file)
             parts.append(_Part(size, 0, size or 0, size))
         at_least = any(part.at_least for part in parts)
         freed = _sum(part.freed for part in parts)
@@ -118,13 +145,13 @@ class _Reading:
 
     def _external(self, snapshot: Snapshot, held: SnapshotDisk) -> _Part:
         """After going back to another snapshot, the image that it froze may be needed by nothing else."""
-        sizes, needed = dict(self.facts.allocated), self._chain(held.source)
-        others = self._needed_by_others(snapshot)
-        alone = [path for path in needed if path not in others | self._merged()]
-        taken = held.overlay in others - self._merged()  # what was the overlay is all that another snapshot has left
-        made = 0 if taken else self._size(held.overlay) if held.overlay else None
-        own = _sum(iter([made, *(sizes.get(path) for path in alone)]))
-        shared = _sum(sizes.get(path) for path in needed if path not in alone)
+        needed = self._chain(held.source)
+        alone = [path for path in needed if path not in self._merged and not self._serves_others(path, snapshot)]
+        # What was the overlay may be all that another snapshot has left.
+        taken = held.overlay not in self._merged and self._serves_others(held.overlay, snapshot)
+        made = 0 if taken else self._taken_by(held.overlay) if held.overlay else None
+        own = _sum(iter([made, *(self._size(path) for path in alone)]))
+        shared = _sum(self._size(path) for path in needed if path not in alone)
         if self._is_moving(held.overlay):  # all that it holds may come down
             return _Part(own, shared, 0, 0, at_least=True)
         comes_down = None if own is None else 0 if taken else self._comes_down(held)
@@ -132,19 +159,14 @@ class _Reading:
         return _Part(own, shared, 0, freed)
 
     def _chain(self, path: str) -> tuple[str, ...]:
-        return dict(self.facts.chains).get(path, (path,))
+        return self._chains.get(path, (path,))
 
-    def _merged(self) -> set[str]:
-        """Return the images that the current state reads."""
-        return {path for disk in self.facts.machine.disks for path in self._chain(disk.source)}
-
-    def _needed_by_others(self, snapshot: Snapshot) -> set[str]:
-        held = (held for other in self.facts.tree if other.name != snapshot.name for held in other.disks)
-        return {path for disk in held if disk.source for path in self._chain(disk.source)}
+    def _serves_others(self, path: str, snapshot: Snapshot) -> bool:
+        return self._users[path] > (path in self._needed[snapshot.name])
 
     def _comes_down(self, held: SnapshotDisk) -> int | None:
         """Return how much the base grows; nothing where the overlay is not part of the current state any more."""
-        if held.overlay not in self._merged():
+        if held.overlay not in self._merged:
             return 0
         try:
             with lent_image(self.connection, held.overlay) as upper:
@@ -169,9 +191,20 @@ class _Reading:
         runs = self.facts.vm.state.active and self.facts.vm.state is not VmState.PAUSED
         return runs and path not in self.counted.tops and path in self._current
 
+    def _is_missing(self, path: str) -> bool:
+        return is_missing(self.facts, path)
+
+    def _taken_by(self, path: str) -> int | None:
+        """Return the bytes on disk of a file that the snapshot made; of one that is gone, none."""
+        return 0 if path not in self._sizes and self._is_missing(path) else self._size(path)
+
     def _size(self, path: str) -> int | None:
-        known = dict(self.facts.sizes).get(path)
-        return 0 if known is None and is_missing(self.facts, path) else known
+        if path not in self._sizes:
+            seen = statistics.allocated(self.connection, (path,))
+            if seen is None:
+                return None
+            self._sizes[path] = self.counted.sizes[path] = seen
+        return self._sizes[path]
 
     def _inside(self, path: str) -> Mapping[str, InternalCost] | None:
         if path not in self._images:

@@ -68,7 +68,7 @@ def shares(
     files = {image.path: (image.pool, image.allocated_bytes or 0) for image in images}
     overlays = {disk.overlay for snapshot in facts.tree for disk in snapshot.disks if disk.overlay}
     memories = {snapshot.memory_file for snapshot in facts.tree if snapshot.memory_file}
-    for path, size in (*facts.allocated, *facts.sizes):
+    for path, size in (*facts.allocated, *facts.sizes, *counted.sizes.items()):
         if path not in files:
             files[path] = volumes.pool_of(connection, path), size
     found: dict[str, list[int]] = {}
