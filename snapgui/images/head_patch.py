@@ -47,7 +47,7 @@ def with_base(source: ByteSource, base: str) -> tuple[Patch, ...]:
     name = base.encode()
     if len(name) > LONGEST_NAME:
         raise ImageError("the path of the base is too long")
-    room = _free_room(source, head, len(name), after=_end_of_extensions(source, head))
+    room = _free_room(source, head, name, after=_end_of_extensions(source, head))
     return Patch(room, name), Patch(_BACKING_AT, _BACKING.pack(room, len(name)))
 
 
@@ -60,7 +60,7 @@ def with_format(source: ByteSource, base_format: str) -> tuple[Patch, ...]:
     packed = _with_extension(_extensions(source, head), base_format, SECTOR - begin)
     end = begin + len(packed)
     name = head.backing_file.encode()
-    room = _free_room(source, head, len(name), after=max(end, SECTOR))
+    room = _free_room(source, head, name, after=max(end, SECTOR))
     first = bytearray(read_bytes(source, 0, SECTOR, most=SECTOR))
     _BACKING.pack_into(first, _BACKING_AT, room, len(name))
     first[begin:end] = packed
@@ -108,12 +108,16 @@ def _end_of_extensions(source: ByteSource, head: Qcow2Head) -> int:
     return _extensions_at(source, head) + packed + _EXTENSION.size
 
 
-def _free_room(source: ByteSource, head: Qcow2Head, length: int, after: int) -> int:
-    """Return where in the first cluster so many bytes are zero, behind ``after`` and behind the name of now."""
+def _free_room(source: ByteSource, head: Qcow2Head, name: bytes, after: int) -> int:
+    """Return where in the first cluster there is room for a name, behind ``after`` and behind the name of now.
+
+    Room is zeros, or the name itself as far as it came when somebody who wrote it was killed.
+    """
     begin = max(after, head.backing_at + len(head.backing_file.encode()))
     begin = (begin + 7) // 8 * 8
-    if begin + length > min(head.cluster_bytes, source.size):
+    if begin + len(name) > min(head.cluster_bytes, source.size):
         raise ImageError("the first cluster of the image has no room for the path of the base")
-    if any(read_bytes(source, begin, length, most=LONGEST_NAME)):
+    there = read_bytes(source, begin, len(name), most=LONGEST_NAME)
+    if any(old not in {0, new} for old, new in zip(there, name, strict=True)):
         raise ImageError("the first cluster of the image is full")
     return begin

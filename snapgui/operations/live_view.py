@@ -225,9 +225,10 @@ def _written_down(history: History, uri: str, vm: Vm, lending: Lending, *, still
     finally:
         if not any(os.path.lexists(path) for path in lending.files):
             history.settle(job)
-        for position in range(1, len(steps) + 1):
-            history.end_step(job, position, outcome)
-        history.end(job, outcome, f"guest stood still {pause.seconds:.2f} s", seconds=pause.seconds)
+        if not pause.left:
+            for position in range(1, len(steps) + 1):
+                history.end_step(job, position, outcome)
+            history.end(job, outcome, f"guest stood still {pause.seconds:.2f} s", seconds=pause.seconds)
 
 
 def _plan(vm: Vm, steps: tuple[Step, ...]) -> Plan:

@@ -24,9 +24,13 @@ _STANDS = {VmState.PAUSED}
 
 @dataclass(slots=True)
 class Pause:
-    """``seconds`` that the guest stood still for this; 0 where it did so already, or is off."""
+    """``seconds`` that the guest stood still for this; 0 where it did so already, or is off.
+
+    ``left``: nobody could let it run on, because the hypervisor does not answer; then the intention has to stay.
+    """
 
     seconds: float = 0.0
+    left: bool = False
 
 
 @contextlib.contextmanager
@@ -45,8 +49,9 @@ def standing_still(connection: Connection, vm_uuid: str, history: History) -> It
             with stopped(connection, vm, pause):
                 yield pause
         finally:
-            history.end_step(job, 1, "done")
-            history.end(job, "done", f"guest stood still {pause.seconds:.2f} s", seconds=pause.seconds)
+            if not pause.left:
+                history.end_step(job, 1, "done")
+                history.end(job, "done", f"guest stood still {pause.seconds:.2f} s", seconds=pause.seconds)
 
 
 @contextlib.contextmanager
@@ -70,8 +75,10 @@ def stopped(connection: Connection, vm: Vm, pause: Pause) -> Iterator[None]:
         if inventory.read_vm(connection, vm.uuid).state not in _STANDS:
             raise _went_on(vm)
     finally:
+        pause.left = True
         with contextlib.suppress(Refused):  # somebody else let it run on
             inventory.resume(connection, vm.uuid)
+        pause.left = False
         pause.seconds = time.monotonic() - began
 
 

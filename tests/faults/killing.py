@@ -13,18 +13,18 @@ from typing import Any
 
 from snapgui.cli.main import main
 from snapgui.cli.output import Console
-from snapgui.hypervisor import backup, pools, pull_backup
+from snapgui.hypervisor import backup, pools, pull_backup, snapshots, strays
 from snapgui.hypervisor.connection import Connection
 from snapgui.images import nbd
 from snapgui.model.plan import Verb
 from snapgui.model.progress import Phase, Progress
 from snapgui.model.records import Disk
-from snapgui.operations import compare_blocks, history, pipeline
+from snapgui.operations import compare_blocks, health_repairs, history, pipeline, storage
 from tests.stacks.ordinary import become
 from tests.stacks.privileges import as_root
 
 
-def die(*_: object) -> None:
+def die(*_: object, **__: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -117,6 +117,32 @@ def while_rehearsing() -> None:
 def in_the_pause() -> None:
     """QEMU lends the disks, and the guest stands still."""
     compare_blocks.Pair.keep_tables = die  # type: ignore[method-assign]
+
+
+def while_looking() -> None:
+    """The guest stands still, so that the tables of its images can be read."""
+    storage._Look.keep = die  # type: ignore[method-assign]
+
+
+def between_descriptions() -> None:
+    """libvirt has forgotten a snapshot that is described anew, and does not know it again yet."""
+    snapshots.define = die  # type: ignore[assignment]
+
+
+def between_patches() -> None:
+    """The first of two changes to an image's head is written."""
+    overwrite: Callable[..., Any] = health_repairs.overwrite
+
+    def once(*arguments: object) -> None:
+        overwrite(*arguments)
+        die()
+
+    health_repairs.overwrite = once
+
+
+def before_orphan_goes() -> None:
+    """A file that nothing refers to was looked at for the last time."""
+    strays.remove = die  # type: ignore[assignment]
 
 
 def while_lent() -> None:
