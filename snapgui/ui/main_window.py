@@ -202,6 +202,7 @@ class MainWindow(QMainWindow):
         if (host, vm_uuid) == (self.watcher.host, self.watcher.vm_uuid):
             return
         self._thumbnails.forget()
+        self.storage_wishes.forget()
         if self.watcher.host is not None:
             self.pane.messages.hide()
         self.details.show_nothing()

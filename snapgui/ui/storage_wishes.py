@@ -61,6 +61,12 @@ class StorageWishes(QObject):
         self._key = key
         self._ask(still=False, waiting=other)
 
+    def forget(self) -> None:
+        """Another VM is shown, or none: what is still being read is not waited for."""
+        self._cancel.set()
+        self._key = None
+        self.page.look.setEnabled(True)
+
     def look_again(self) -> None:
         """Read everything anew: the user asked for it, or a job has changed something."""
         self._key = None

@@ -1,6 +1,7 @@
 """The storage view on real VMs: chains as they are, places that are followed, and what happens while a guest runs."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -11,11 +12,12 @@ from PySide6.QtWidgets import QLabel
 from snapgui.ui.disk_panel import DiskPanel
 from snapgui.ui.image_card import FoldedCard, GuestCard, ImageCard
 from snapgui.ui.strip import point_of
-from tests.gui.conftest import Open
+from tests.gui.conftest import Open, web_machines
 from tests.gui.user import CTRL, Key, User
 from tests.images import qemu
 from tests.qemu.commands import INTERNAL, ok
 from tests.stacks.machines import Machine
+from tests.stacks.stacks import Stack
 
 EXTERNAL = ("--kind", "external", "--memory", "none")
 MIB = 2**20
@@ -173,3 +175,41 @@ def test_names_of_others(open_window: Open, idle_guest: Machine) -> None:
     assert all(label.textFormat() is Qt.TextFormat.PlainText for label in labels)
     assert [label.text() for label in labels if label.width() > label.parentWidget().width()] == []
     keep(user, "names")
+
+
+def test_a_vm_that_vanishes(open_window: Open, idle_guest: Machine) -> None:
+    user = open_window(idle_guest.uri, vm=idle_guest.uuid)
+    storage(user)
+    idle_guest.domain.undefine()
+    user.key(Key.Key_F5)
+    user.see("The virtual machine does not exist any more.")
+    user.wait(user.pane.empty.isVisible)
+
+
+def test_a_daemon_that_is_killed(open_window: Open, stack: Stack, guest: Machine) -> None:
+    """While the view is shown, and while the guest stands still for a look: it is said, and all is well again after."""
+    user = open_window(guest.uri, vm=guest.uuid)
+    storage(user)
+    stack.kill(stack.daemon_pid())
+    user.wait(lambda: not user.window.vms_model.hosts[0].up)
+    assert user.pane.storage.panels, "what was known is still to be seen"
+    stack.start_daemon()
+    user.wait(lambda: user.window.vms_model.hosts[0].up, 30_000)
+    user.wait(lambda: user.pane.storage_frame.settled, 30_000)
+    user.wait(user.pane.storage.look.isEnabled)
+    user.click(user.pane.storage.look)
+    user.see("the guest stood still for", user.pane.storage)
+
+
+def test_from_vm_to_vm(open_window: Open, idle_guest: Machine, pretend: Callable[..., str]) -> None:
+    """What was read of one VM is never shown as another's, however quickly the user goes to and fro."""
+    user = open_window(idle_guest.uri, pretend(web_machines()), vm=idle_guest.uuid)
+    storage(user)
+    here, other = user.window.vms_model.hosts
+    for _ in range(5):
+        user.window.vms.choose(other, other.vms[0].uuid)
+        user.window.vms.choose(here, idle_guest.uuid)
+    user.wait(lambda: user.pane.storage_frame.settled)
+    assert cards(user.pane.storage.panels[0])[0].image.path == str(idle_guest.disk)
+    user.window.vms.choose(other, other.vms[0].uuid)
+    user.see("This hypervisor has no disks to look at.")
