@@ -20,7 +20,7 @@ from snapgui.images.qcow2 import ImageError, read_head
 from snapgui.images.refcounts import Refcounts
 from snapgui.images.source import ByteSource, LocalFile
 from snapgui.model.errors import SnapguiError
-from snapgui.model.records import Place, Snapshot, SnapshotDisk, VmState
+from snapgui.model.records import Place, Snapshot, SnapshotDisk
 from snapgui.model.storage import SnapshotCost
 from snapgui.operations.disks_then import path_of_disk
 from snapgui.operations.facts import Facts, is_missing
@@ -187,9 +187,8 @@ class _Reading:
         return counts is not None and self._has_hollow_clusters(base.identity, counts)
 
     def _is_moving(self, path: str) -> bool:
-        """Whether a guest writes to the image, and it was not read at rest."""
-        runs = self.facts.vm.state.active and self.facts.vm.state is not VmState.PAUSED
-        return runs and path not in self.counted.tops and path in self._current
+        """Whether a guest may write to the image, and it was not read at rest: one that stands still may run on."""
+        return self.facts.vm.state.active and path not in self.counted.tops and path in self._current
 
     def _is_missing(self, path: str) -> bool:
         return is_missing(self.facts, path)

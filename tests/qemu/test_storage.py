@@ -322,3 +322,13 @@ def test_an_overlay_that_is_written_to_frees_at_least_the_memory(guest: Machine)
     deleted = on_disk(guest)
     ok(guest.uri, "delete", guest.name, "a")
     assert deleted - on_disk(guest) >= said["freed_bytes"] - CLUSTER
+
+
+def test_a_guest_that_stands_still_for_a_save_is_not_at_rest(guest: Machine) -> None:
+    """It may run on at any moment, and what is on the disk is late all the same."""
+    ok(guest.uri, "take", guest.name, "a", *INTERNAL)
+    guest.domain.suspend()
+    with Connection(guest.uri) as connection:
+        facts = with_costs(connection, read_facts(connection, guest.uuid))
+    guest.domain.resume()
+    assert facts.costs[0].at_least
