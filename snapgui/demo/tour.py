@@ -68,6 +68,7 @@ class Tour(Storing):
     def arrive(self) -> None:
         """The VM is there and has no snapshot."""
         pane = self._window.pane
+        self._pilot.trigger("graph")  # a tour that was broken off may have ended in another view
         self._pilot.wait("the VM", lambda: self._window.watcher.known is not None)
         self._pilot.wait("the invitation", lambda: pane.empty.isVisible() and pane.empty.title == "No snapshots yet")
         self._pilot.picture("no-snapshots")
