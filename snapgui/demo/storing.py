@@ -4,6 +4,8 @@ One image that the hypervisor maps the guest's blocks to; a snapshot's overlay i
 after the guest writes to it.
 """
 
+from functools import partial
+
 from snapgui.demo.comparing import Comparing
 from snapgui.demo.errors import GuestError
 from snapgui.operations.block_following import Followed, follow
@@ -77,5 +79,5 @@ class Storing(Comparing):
 
     def _both_lights(self, name: str) -> None:
         for choice in ("dark", "light"):
-            self._pilot.do(lambda choice=choice: self._window.appearance.choose(choice))  # type: ignore[misc]
+            self._pilot.do(partial(self._window.appearance.choose, choice))
             self._pilot.picture(f"{name}-{choice}")

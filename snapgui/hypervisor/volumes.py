@@ -143,15 +143,6 @@ def changed_at(connection: Connection, path: str) -> str:
     return ""
 
 
-def look_of(connection: Connection, path: str) -> tuple[str, ...] | None:
-    """Return a file's sizes and times, in libvirt's words: the same by whatever path; None where it is in no pool."""
-    with contextlib.suppress(libvirt.libvirtError):
-        root = parse(connection.libvirt.storageVolLookupByPath(path).XMLDesc(0))
-        told = ("capacity", "physical", "target/timestamps/mtime", "target/timestamps/ctime")
-        return tuple(root.findtext(each) or "" for each in told)
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Volume:
     """One file of a storage pool, as libvirt describes it; ``changed`` is when it was written to last, in its words."""

@@ -8,19 +8,23 @@ bytes in the file's first sector come to point there. Whoever is killed in betwe
 import struct
 from dataclasses import dataclass
 
-from snapgui.images.qcow2 import ImageError, Qcow2Head, read_bytes, read_head
+from snapgui.images.qcow2 import (
+    BACKING_FORMAT,
+    EXTENSION,
+    ImageError,
+    Qcow2Head,
+    extensions,
+    extensions_at,
+    read_bytes,
+    read_head,
+)
 from snapgui.images.rebase import LONGEST_NAME
 from snapgui.images.source import ByteSource
 
 SECTOR = 512
 _BACKING = struct.Struct(">QI")
 _BACKING_AT = 8
-_LENGTH_AT, _WORD = 100, struct.Struct(">I")
-_HEADER_BYTES_2 = 72
-_EXTENSION = struct.Struct(">II")
-_BACKING_FORMAT = 0xE279_2ACA
 _FEATURE_NAMES = 0x6803_F857
-_MOST_EXTENSIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +32,6 @@ class Patch:
     """Bytes to be written at a place of a file; patches are written in their order, each flushed before the next."""
 
     offset: int
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Extension:
-    """One extension of a header."""
-
-    kind: int
     content: bytes
 
 
@@ -47,7 +43,8 @@ def with_base(source: ByteSource, base: str) -> tuple[Patch, ...]:
     name = base.encode()
     if len(name) > LONGEST_NAME:
         raise ImageError("the path of the base is too long")
-    room = _free_room(source, head, name, after=_end_of_extensions(source, head))
+    end = extensions_at(source, head.version) + len(_packed(_known(source, head)))
+    room = _free_room(source, head, name, after=end)
     return Patch(room, name), Patch(_BACKING_AT, _BACKING.pack(room, len(name)))
 
 
@@ -56,8 +53,8 @@ def with_format(source: ByteSource, base_format: str) -> tuple[Patch, ...]:
     head = read_head(source)
     if not head.backing_at:
         raise ImageError("the image has no base")
-    begin = _extensions_at(source, head)
-    packed = _with_extension(_extensions(source, head), base_format, SECTOR - begin)
+    begin = extensions_at(source, head.version)
+    packed = _with_extension(_known(source, head), base_format, SECTOR - begin)
     end = begin + len(packed)
     name = head.backing_file.encode()
     room = _free_room(source, head, name, after=max(end, SECTOR))
@@ -67,45 +64,23 @@ def with_format(source: ByteSource, base_format: str) -> tuple[Patch, ...]:
     return Patch(room, name), Patch(0, bytes(first))
 
 
-def _with_extension(known: list[Extension], base_format: str, room: int) -> bytes:
+def _with_extension(known: dict[int, bytes], base_format: str, room: int) -> bytes:
     """The names of features are there for people; QEMU writes them anew by itself. Where they do not fit, they go."""
-    told = Extension(_BACKING_FORMAT, base_format.encode())
-    for dropped in ({_BACKING_FORMAT}, {_BACKING_FORMAT, _FEATURE_NAMES}):
-        kept = [each for each in known if each.kind not in dropped]
-        packed = b"".join(_packed(each) for each in (told, *kept)) + _EXTENSION.pack(0, 0)
+    for dropped in ({BACKING_FORMAT}, {BACKING_FORMAT, _FEATURE_NAMES}):
+        kept = {kind: content for kind, content in known.items() if kind not in dropped}
+        packed = _packed({BACKING_FORMAT: base_format.encode(), **kept})
         if len(packed) <= room:
             return packed
     raise ImageError("the header has no room for the format of the base")
 
 
-def _extensions_at(source: ByteSource, head: Qcow2Head) -> int:
-    if head.version == 2:  # noqa: PLR2004 - only version 2 does not say how long its header is
-        return _HEADER_BYTES_2
-    (length,) = _WORD.unpack(read_bytes(source, _LENGTH_AT, _WORD.size, most=_WORD.size))
-    return int(length)
+def _known(source: ByteSource, head: Qcow2Head) -> dict[int, bytes]:
+    return extensions(source, head.version, end=head.backing_at)
 
 
-def _extensions(source: ByteSource, head: Qcow2Head) -> list[Extension]:
-    offset, found = _extensions_at(source, head), []
-    for _ in range(_MOST_EXTENSIONS):
-        if offset + _EXTENSION.size > head.backing_at:
-            break
-        kind, size = _EXTENSION.unpack(read_bytes(source, offset, _EXTENSION.size, most=_EXTENSION.size))
-        if kind == 0:
-            break
-        found.append(Extension(kind, read_bytes(source, offset + _EXTENSION.size, size, most=2**16)))
-        offset += _EXTENSION.size + (size + 7) // 8 * 8
-    return found
-
-
-def _packed(extension: Extension) -> bytes:
-    size = len(extension.content)
-    return _EXTENSION.pack(extension.kind, size) + extension.content.ljust((size + 7) // 8 * 8, b"\0")
-
-
-def _end_of_extensions(source: ByteSource, head: Qcow2Head) -> int:
-    packed = sum(len(_packed(each)) for each in _extensions(source, head))
-    return _extensions_at(source, head) + packed + _EXTENSION.size
+def _packed(known: dict[int, bytes]) -> bytes:
+    each = (EXTENSION.pack(kind, len(c)) + c.ljust((len(c) + 7) // 8 * 8, b"\0") for kind, c in known.items())
+    return b"".join(each) + EXTENSION.pack(0, 0)
 
 
 def _free_room(source: ByteSource, head: Qcow2Head, name: bytes, after: int) -> int:

@@ -28,8 +28,10 @@ _LENGTH_AT, _LENGTH = 100, struct.Struct(">I")
 _REFCOUNT_ORDER_AT, LARGEST_REFCOUNT_ORDER = 96, 6
 _FEATURES_AT, _FEATURES = 72, struct.Struct(">Q")
 _COMPRESSION_AT, _COMPRESSIONS = 104, ("zlib", "zstd")
-_EXTENSION = struct.Struct(">II")
-_BACKING_FORMAT, _DATA_FILE = 0xE279_2ACA, 0x4441_5441
+EXTENSION = struct.Struct(">II")
+"""Type and length of an extension of the header; its content follows, to the next multiple of eight bytes."""
+BACKING_FORMAT, _DATA_FILE = 0xE279_2ACA, 0x4441_5441
+"""Types of extensions."""
 MOST_EXTENSIONS = 32
 MOST_NESTED = 8
 """Block drivers above a file."""
@@ -96,8 +98,8 @@ def read_head(source: ByteSource) -> Qcow2Head:
     backing = read_bytes(source, backing_at, backing_bytes, most=1023).decode("utf-8", "replace") if backing_at else ""
     snapshots = _snapshots(source, table_at, count, virtual)
     features, compression, refcount_bits = _features(source, version)
-    extensions = _extensions(source, version, end=backing_at or 1 << bits)
-    base_format = extensions.get(_BACKING_FORMAT, b"").decode("ascii", "replace")
+    told = extensions(source, version, end=backing_at or 1 << bits)
+    base_format = told.get(BACKING_FORMAT, b"").decode("ascii", "replace")
     return Qcow2Head(
         version,
         1 << bits,
@@ -114,7 +116,7 @@ def read_head(source: ByteSource) -> Qcow2Head:
         refcounts_at=refcounts_at,
         refcounts_clusters=refcounts,
         refcount_bits=refcount_bits,
-        data_file=extensions.get(_DATA_FILE, b"").decode("utf-8", "replace"),
+        data_file=told.get(_DATA_FILE, b"").decode("utf-8", "replace"),
     )
 
 
@@ -131,20 +133,26 @@ def _features(source: ByteSource, version: int) -> tuple[int, str, int]:
     return features, _COMPRESSIONS[kind] if kind < len(_COMPRESSIONS) else "", 1 << order
 
 
-def _extensions(source: ByteSource, version: int, end: int) -> dict[int, bytes]:
+def extensions_at(source: ByteSource, version: int) -> int:
+    """Return where the header's extensions begin; only version 2 does not say how long its header is."""
+    if version == 2:  # noqa: PLR2004 - a version number
+        return _HEADER_BYTES_2
+    (offset,) = _LENGTH.unpack(read_bytes(source, _LENGTH_AT, _LENGTH.size, most=_LENGTH.size))
+    return int(offset)
+
+
+def extensions(source: ByteSource, version: int, end: int) -> dict[int, bytes]:
     """Return the header's extensions, by their type; what lies behind ``end`` is none, even without an end mark."""
-    offset = _HEADER_BYTES_2
-    if version != 2:  # noqa: PLR2004 - only version 2 does not say how long its header is
-        (offset,) = _LENGTH.unpack(read_bytes(source, _LENGTH_AT, _LENGTH.size, most=_LENGTH.size))
+    offset = extensions_at(source, version)
     found: dict[int, bytes] = {}
     for _ in range(MOST_EXTENSIONS):
-        if offset + _EXTENSION.size > end:
+        if offset + EXTENSION.size > end:
             break
-        kind, size = _EXTENSION.unpack(read_bytes(source, offset, _EXTENSION.size, most=_EXTENSION.size))
+        kind, size = EXTENSION.unpack(read_bytes(source, offset, EXTENSION.size, most=EXTENSION.size))
         if kind == 0:
             break
-        found[kind] = read_bytes(source, offset + _EXTENSION.size, size, most=2**16)
-        offset += _EXTENSION.size + (size + 7) // 8 * 8
+        found[kind] = read_bytes(source, offset + EXTENSION.size, size, most=2**16)
+        offset += EXTENSION.size + (size + 7) // 8 * 8
     return found
 
 

@@ -6,15 +6,10 @@ Format: QEMU's docs/interop/qcow2.rst, section "Header".
 import struct
 from enum import StrEnum
 
-from snapgui.images.qcow2 import LARGEST_L1, MAGIC, ImageError, Qcow2Head, read_bytes, read_head, read_l1
+from snapgui.images.clusters import CORRUPT
+from snapgui.images.qcow2 import LARGEST_L1, MAGIC, ImageError, Qcow2Head, read_head, read_l1
 from snapgui.images.source import ByteSource
 
-CORRUPT = 1 << 1
-"""The incompatible feature by which QEMU marks an image that it found to be damaged."""
-DATA_ELSEWHERE = 1 << 2
-"""The incompatible feature of an image whose content lies in another file."""
-_REFCOUNTS = struct.Struct(">QI")
-_REFCOUNTS_AT = 48
 _OTHERS = (
     (0, b"KDMV"),
     (0, b"# Disk DescriptorFile"),
@@ -63,8 +58,7 @@ def _within(source: ByteSource, head: Qcow2Head, *, still: bool) -> None:
     """Raise ImageError where a table lies behind the end of the file; of an image that grows, the end is not known."""
     if not still:
         return
-    at, clusters = _REFCOUNTS.unpack(read_bytes(source, _REFCOUNTS_AT, _REFCOUNTS.size, most=_REFCOUNTS.size))
-    tables = [(at, clusters * head.cluster_bytes)]
+    tables = [(head.refcounts_at, head.refcounts_clusters * head.cluster_bytes)]
     if head.l1_entries * 8 <= LARGEST_L1:
         tables += [(place, head.cluster_bytes) for place in read_l1(source, head.l1_offset, head.l1_entries) if place]
     end = source.size

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from snapgui.hypervisor import inventory, pools, snapshots, volumes
+from snapgui.hypervisor import inventory, pools, snapshots, stamps, volumes
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.domain_xml import images_below, read_machine
 from snapgui.hypervisor.statistics import is_local
@@ -67,16 +67,16 @@ def _by_other_paths(connection: Connection, mine: Collection[str], every: Iterab
 def _may_be_one(connection: Connection, one: str, other: str) -> bool:
     """What a guest writes to while it is looked at looks different every time."""
     first, second = _look_of(connection, one), _look_of(connection, other)
-    if first is None or second is None or first == second:
+    if not (first and second) or first == second:
         return True
     return first[0] == second[0] and _look_of(connection, one) != first
 
 
-def _look_of(connection: Connection, path: str) -> tuple[str, ...] | None:
-    """Return what tells a file from others of its name: sizes, and times to the nanosecond; None where nobody can."""
+def _look_of(connection: Connection, path: str) -> stamps.Stamp:
+    """Return the size of a file, and when it was written to, to the nanosecond; nothing where nobody tells."""
     with contextlib.suppress(SnapguiError), pools.pool_at(connection, posixpath.dirname(path)):
-        return volumes.look_of(connection, path)
-    return None
+        return stamps.stamps(connection, (path,))[0]
+    return ()
 
 
 def _read_by(connection: Connection, vm: Vm, known: Known) -> Iterator[Lent]:

@@ -17,9 +17,10 @@ from snapgui.hypervisor import adopted_xml, inventory, pools, snapshots, stamps,
 from snapgui.hypervisor.connection import Connection
 from snapgui.hypervisor.domain_xml import read_machine
 from snapgui.hypervisor.statistics import is_local
+from snapgui.images.clusters import DATA_FILE
 from snapgui.images.memory import document_of, is_whole, memory_format
 from snapgui.images.qcow2 import MAGIC, ImageError, file_meant
-from snapgui.images.soundness import DATA_ELSEWHERE, foreign, trouble_of
+from snapgui.images.soundness import foreign, trouble_of
 from snapgui.images.source import ByteSource, Prefetched
 from snapgui.model.errors import Gone, SnapguiError
 from snapgui.model.lineage import DEEPEST
@@ -273,7 +274,7 @@ class _Look:
             trouble,
             written,
             changed=changed,
-            data_elsewhere=bool(head.features & DATA_ELSEWHERE),
+            data_elsewhere=bool(head.features & DATA_FILE),
             also=tuple(text for text in also if text),
             identity=identity,
         )

@@ -10,6 +10,7 @@ from snapgui.operations.block_following import Followed
 from snapgui.operations.stored import StoredDisk
 from snapgui.ui.arrows import HEAD, draw_arrow, draw_head
 from snapgui.ui.image_card import Card, FoldedCard, GuestCard, ImageCard
+from snapgui.ui.picture_row import clear
 from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import tr
 
@@ -67,12 +68,7 @@ class ChainPicture(QWidget):
 
     def show_chain(self, disk: StoredDisk, vm: str, snapshot: str | None, *, running: bool) -> None:
         """Show another chain, or the same with other figures."""
-        for card in self.cards:
-            self._row.removeWidget(card)
-            card.setParent(None)
-            card.deleteLater()
-        while self._row.takeAt(0) is not None:
-            pass
+        clear(self._row, self.cards)
         self.disk, self._lit = disk, None
         self.cards = [GuestCard(vm, snapshot, running=running, parent=self), *self._images(disk)]
         for card in self.cards:

@@ -13,6 +13,7 @@ from snapgui.model.records import VmState
 from snapgui.operations.vm_costs import VmCosts, read_vm_costs
 from snapgui.ui.bridge import Bridge
 from snapgui.ui.host import Host
+from snapgui.ui.lineage_loader import PRETENDED
 from snapgui.ui.watcher import Watcher
 
 SOON_MS = 300
@@ -21,8 +22,6 @@ EVERY_MS = 60_000
 """What a running guest writes gives no sign."""
 REST = 4
 """Times as long as a reading took nothing is read again: large and far images are not read all the time."""
-PRETENDED = "test:"
-"""libvirt's test driver has no images, and its paths mean nothing."""
 
 Sight = tuple[frozenset[tuple[str, datetime]], str | None, VmState]
 """While the snapshots and the VM's state are the same, no snapshot's cost changes but by what the guest writes."""

@@ -1,13 +1,14 @@
 """One disk of the storage view: its chain as a picture, its strip, and what happens at the place that is followed."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from snapgui.operations.block_following import Followed
 from snapgui.operations.stored import StoredDisk
 from snapgui.ui.block_words import offset_words
 from snapgui.ui.chain_picture import ChainPicture, light_of
 from snapgui.ui.elided_label import ElidedLabel
+from snapgui.ui.picture_row import sideways
 from snapgui.ui.serving_strip import ServingStrip, summary_of
 from snapgui.ui.wording import plain_label, size_words, tr, words
 
@@ -27,13 +28,7 @@ class DiskPanel(QFrame):
         self.problem.setWordWrap(True)
         self.picture = ChainPicture(self)
         self.picture.unfolded.connect(self._unfold)
-        self._frame = QScrollArea(self)
-        self._frame.setFrameShape(QFrame.Shape.NoFrame)
-        self._frame.setWidgetResizable(True)
-        self._frame.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._frame.setWidget(self.picture)
-        self._frame.viewport().setAutoFillBackground(False)
-        self.picture.setAutoFillBackground(False)
+        self._frame = sideways(self.picture, self)
         self.strip = ServingStrip(self)
         self.strip.followed.connect(self._show_followed)
         self.sentence = plain_label("", self)

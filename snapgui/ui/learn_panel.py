@@ -1,8 +1,8 @@
 """“What is happening?”: what a job does to the files of the VM, phase by phase, on the picture of its own disk."""
 
-from PySide6.QtCore import QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QRectF, Signal
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from snapgui.model.progress import Phase
 from snapgui.operations.lesson import Lesson
@@ -12,7 +12,9 @@ from snapgui.ui.jobs import Job, JobState
 from snapgui.ui.lesson_picture import LessonPicture
 from snapgui.ui.lesson_steps import ACTIVE, BROKEN, DONE, TO_COME, LessonSteps
 from snapgui.ui.pause_banner import STAYS_MS
+from snapgui.ui.picture_row import sideways
 from snapgui.ui.theme import Role, color
+from snapgui.ui.timers import once_after
 from snapgui.ui.wording import plain_label, tr, words
 
 LEAST_HEIGHT = 520
@@ -42,13 +44,7 @@ class LearnPanel(QWidget):
         self.close_button.clicked.connect(self.closed)
         self.steps = LessonSteps(self)
         self.picture = LessonPicture(self)
-        self._frame = QScrollArea(self)
-        self._frame.setFrameShape(QFrame.Shape.NoFrame)
-        self._frame.setWidgetResizable(True)
-        self._frame.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._frame.setWidget(self.picture)
-        self._frame.viewport().setAutoFillBackground(False)
-        self.picture.setAutoFillBackground(False)
+        self._frame = sideways(self.picture, self)
         self.sentence = ElidedLines(LINES, self)
         top = QHBoxLayout()
         top.setSpacing(8)
@@ -61,10 +57,7 @@ class LearnPanel(QWidget):
         box.addLayout(top)
         for part in (self.steps, self._frame, self.sentence):
             box.addWidget(part)
-        self._leave = QTimer(self)
-        self._leave.setSingleShot(True)
-        self._leave.setInterval(STAYS_MS)
-        self._leave.timeout.connect(self.dismiss)
+        self._leave = once_after(STAYS_MS, self.dismiss, self)
         self.hide()
 
     @property

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from snapgui.operations.sketch import Arrow, Being, Flow, Picture, Sort
 from snapgui.ui.arrows import HEAD, draw_arrow, draw_head
 from snapgui.ui.lesson_card import LessonCard
+from snapgui.ui.picture_row import clear
 from snapgui.ui.theme import Role, color
 from snapgui.ui.wording import words
 
@@ -50,12 +51,7 @@ class LessonPicture(QWidget):
         return [card for card in self.cards if card.piece.lit]
 
     def _build(self, picture: Picture) -> None:
-        for card in self.cards:
-            self._row.removeWidget(card)
-            card.setParent(None)
-            card.deleteLater()
-        while self._row.takeAt(0) is not None:
-            pass
+        clear(self._row, self.cards)
         self.cards = [LessonCard(piece, self) for piece in picture.pieces]
         for card in self.cards:
             self._row.addWidget(card, 0, Qt.AlignmentFlag.AlignTop)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import QLineEdit, QMainWindow, QMessageBox, QSplitter, QWidget
 
@@ -38,6 +38,7 @@ from snapgui.ui.settings import Settings
 from snapgui.ui.snapshot_model import SnapshotModel
 from snapgui.ui.storage_wishes import StorageWishes
 from snapgui.ui.thumbnail_loader import ThumbnailLoader
+from snapgui.ui.timers import once_after
 from snapgui.ui.tree_pane import SEGMENTS, TreePane
 from snapgui.ui.vm_list import VmList, VmListModel, host_title
 from snapgui.ui.watcher import Watcher
@@ -85,9 +86,7 @@ class MainWindow(QMainWindow):
         self.statusBar().addWidget(self._status, 1)
         self._total = plain_label("", self, "muted")
         self.statusBar().addPermanentWidget(self._total)
-        self._selection_again = QTimer(self)  # many rows change at once
-        self._selection_again.setSingleShot(True)
-        self._selection_again.timeout.connect(self._on_selection)
+        self._selection_again = once_after(0, self._on_selection, self)  # many rows change at once
         self._build()
         self._connect()
         self._learning = Learning(self)

@@ -10,6 +10,7 @@ from snapgui.model.progress import LIVE_PHASES, Phase, Progress
 from snapgui.ui.elided_label import ElidedLabel
 from snapgui.ui.jobs import Job, JobState
 from snapgui.ui.theme import Role, color
+from snapgui.ui.timers import once_after
 from snapgui.ui.wording import plain_label, plain_tip, size_words, tr, words
 
 STAYS_MS = 5_000
@@ -61,10 +62,7 @@ class PauseBanner(QWidget):
         self._tick = QTimer(self)
         self._tick.setInterval(CLOCK_MS)
         self._tick.timeout.connect(self._show_clock)
-        self._leave = QTimer(self)
-        self._leave.setSingleShot(True)
-        self._leave.setInterval(STAYS_MS)
-        self._leave.timeout.connect(self.dismiss)
+        self._leave = once_after(STAYS_MS, self.dismiss, self)
         self.hide()
 
     @property

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 from support.guests import Machine, guest, stack
 from support.measure import Row, Times, ran, verdict
 from support.report import section
+from support.waiting import wait
 
 from snapgui.operations.paths import cache_directory
 from snapgui.ui.application import make_application
@@ -19,7 +20,7 @@ from snapgui.ui.compare_window import CompareWindow
 from snapgui.ui.main_window import MainWindow, make_window
 from tests.stacks.stacks import installed
 
-TURNS, AIM_S, PATIENCE_S = 5, 1.0, 60.0
+TURNS, AIM_S = 5, 1.0
 COLUMNS = ("what", "on the screen after", f"aim {AIM_S:.0f} s")
 NOTE = (
     f"The disk has an ext4 filesystem with {FILES:,} files, of which 1 % differ; two internal snapshots, the VM is off."
@@ -38,7 +39,7 @@ def main() -> None:
         window.resize(1280, 800)
         window.show()
         window.connections.open(machine.uri)
-        _wait(application, lambda: window.watcher.known is not None and "b" in window.pane.model.tree)
+        wait(application, lambda: window.watcher.known is not None and "b" in window.pane.model.tree)
         rows = list(_rows(application, window))
         window.close()
     section("compare_window", "Differences on the screen", COLUMNS, rows, (NOTE,))
@@ -74,7 +75,7 @@ def _looked(application: QApplication, window: MainWindow, what: int, _turn: int
     window.compare_wishes.open(watcher.host, known.vm, tree["a"], tree["b"])
     made: CompareWindow = window.compare_wishes.windows[-1]
     if what:
-        _wait(application, lambda: made.blocks_page.settled and made.configuration_page.settled)
+        wait(application, lambda: made.blocks_page.settled and made.configuration_page.settled)
         began = time.perf_counter()
     made.tabs.setCurrentWidget(made.files_page if what else made.blocks_page)
     page = made.files_page.files
@@ -83,21 +84,12 @@ def _looked(application: QApplication, window: MainWindow, what: int, _turn: int
         lambda: page.model.rowCount() > 0,
         lambda: page.model.rowCount() > 0 and not page.going,
     )
-    _wait(application, ends[min(what, 2)])
+    wait(application, ends[min(what, 2)])
     made.repaint()
     lasted = time.perf_counter() - began
     made.close()
     application.processEvents()
     return lasted
-
-
-def _wait(application: QApplication, condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        application.processEvents()
-        time.sleep(0.001)
-        if time.monotonic() > deadline:
-            raise TimeoutError("the window never showed it")
 
 
 if __name__ == "__main__":

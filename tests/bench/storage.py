@@ -30,6 +30,7 @@ from support.guests import Machine, guest, stack
 from support.measure import Row, Times, in_turn, milliseconds, ran, timed, verdict
 from support.report import section
 from support.thousand import redefine
+from support.waiting import wait
 
 from snapgui.hypervisor.connection import Connection
 from snapgui.images.block_map import block_map
@@ -46,7 +47,7 @@ from snapgui.ui.main_window import MainWindow, make_window
 from tests.stacks.stacks import installed
 
 SNAPSHOTS, IMAGES, USED_GIB = 100, 60, 300
-AIM_S, PATIENCE_S, SETTLED_S = 3.0, 120.0, 0.5
+AIM_S, SETTLED_S = 3.0, 0.5
 SNAPGUI = str(Path(sys.executable).with_name("snapgui"))
 SPENT = """
 import resource, subprocess, sys
@@ -182,7 +183,7 @@ def _window(case: Case, application: QApplication, machine: Machine) -> Row:
     window.show()
     gc.freeze()  # as the application does
     window.connections.open(machine.uri)
-    _wait(application, lambda: window.watcher.known is not None and window.watcher.known.vm.uuid == machine.uuid)
+    wait(application, lambda: window.watcher.known is not None and window.watcher.known.vm.uuid == machine.uuid)
     beat, began = Beat(window), time.perf_counter()
     _wait_for(application, SETTLED_S)
     for _ in range(case.turns):
@@ -198,7 +199,7 @@ def _look(application: QApplication, window: MainWindow) -> None:
     page = window.pane.storage
     before = page.storage
     window.actions_["storage" if before is None else "refresh"].trigger()
-    _wait(application, lambda: page.storage is not before and window.pane.storage_frame.settled)
+    wait(application, lambda: page.storage is not before and window.pane.storage_frame.settled)
     assert page.storage is not None
     assert all(disk.problem is None for disk in page.storage.disks)
     assert all(cost.own is not None for cost in page.storage.costs)
@@ -207,16 +208,7 @@ def _look(application: QApplication, window: MainWindow) -> None:
 
 def _wait_for(application: QApplication, seconds: float) -> None:
     until = time.monotonic() + seconds
-    _wait(application, lambda: time.monotonic() > until)
-
-
-def _wait(application: QApplication, condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        application.processEvents()
-        time.sleep(0.001)
-        if time.monotonic() > deadline:
-            raise TimeoutError("the window never showed it")
+    wait(application, lambda: time.monotonic() > until)
 
 
 def _forget(directory: Path) -> None:
