@@ -139,12 +139,15 @@ def revert(options: argparse.Namespace, console: Console) -> int:
 def delete(options: argparse.Namespace, console: Console) -> int:
     """``snapgui delete VM NAME...``."""
     request = deleting.DeleteRequest(tuple(options.names), options.with_children, options.children_only)
+    return _delete(options, console, lambda _facts: request)
 
+
+def _delete(options: argparse.Namespace, console: Console, choose: Callable[[Facts], deleting.DeleteRequest]) -> int:
     def read(connection: Connection, vm_uuid: str) -> Facts:
-        return deleting.read_delete_facts(connection, vm_uuid, request)
+        return deleting.read_delete_facts(connection, vm_uuid, choose)
 
     show = partial(_show_deleted, console)
-    return _change(options, console, lambda facts: deleting.plan(facts, request), show, read)
+    return _change(options, console, lambda facts: deleting.plan(facts, choose(facts)), show, read)
 
 
 def _show_deleted(console: Console, facts: Facts, outcome: Outcome) -> None:
@@ -259,11 +262,7 @@ def _mend(options: argparse.Namespace, console: Console) -> int:
 
 def prune(options: argparse.Namespace, console: Console) -> int:
     """``snapgui prune VM``."""
-
-    def make_plan(facts: Facts) -> Plan:
-        return deleting.plan(facts, prune_request(facts, options.keep))
-
-    return _change(options, console, make_plan, partial(_show_deleted, console))
+    return _delete(options, console, lambda facts: prune_request(facts, options.keep))
 
 
 def demo(options: argparse.Namespace, console: Console) -> int:

@@ -1,6 +1,6 @@
 """Delete snapshots: one (its children move up), with children, or several."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from snapgui.hypervisor import files, snapshots
@@ -30,10 +30,10 @@ class DeleteRequest:
     children_only: bool = False
 
 
-def read_delete_facts(connection: Connection, vm_uuid: str, request: DeleteRequest) -> Facts:
-    """Read everything about one VM, and what the snapshots in question cost; raises Gone or Refused."""
+def read_delete_facts(connection: Connection, vm_uuid: str, choose: Callable[[Facts], DeleteRequest]) -> Facts:
+    """Read everything about one VM, and what the snapshots cost that ``choose`` names; raises Gone or Refused."""
     facts = read_facts(connection, vm_uuid)
-    return with_costs(connection, facts, chosen_by(facts, request))
+    return with_costs(connection, facts, chosen_by(facts, choose(facts)))
 
 
 def plan(facts: Facts, request: DeleteRequest) -> Plan:

@@ -1,6 +1,5 @@
 """From a wish to a finished job: read the facts, show the plan, run it, say what came of it."""
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,7 +28,7 @@ from snapgui.ui.bridge import Bridge
 from snapgui.ui.clone_dialog import CloneDialog, plan_at_once
 from snapgui.ui.clone_look import CloneLook, look, look_around
 from snapgui.ui.host import Host
-from snapgui.ui.jobs import Job, JobsModel, JobState, job_of
+from snapgui.ui.jobs import Job, JobsModel, JobState, commands_of, job_of
 from snapgui.ui.leftover_dialog import LeftoverDialog
 from snapgui.ui.plan_dialogs import DeleteDialog, MendDialog, PlanDialog, RevertDialog, TakeDialog, UndoDialog
 from snapgui.ui.protection_dialogs import IndependenceDialog, RemoveDialog
@@ -84,12 +83,7 @@ class Flows(QObject):
 
     def delete(self, host: Host, vm_uuid: str, request: DeleteRequest) -> None:
         """Show what will be lost, then delete."""
-        host.ask(
-            lambda connection: delete.read_delete_facts(connection, vm_uuid, request),
-            self,
-            lambda facts: self._open_made(host, facts, lambda facts: DeleteDialog(facts, request, self._window)),
-            lambda error: self._fail(host, error),
-        )
+        self._ask_to_delete(host, vm_uuid, lambda _facts: request)
 
     def remove(self, host: Host, vm_uuid: str) -> None:
         """Show what will be lost with a VM, then remove it."""
@@ -98,7 +92,7 @@ class Flows(QObject):
     def prune(self, host: Host, vm_uuid: str, keep: int, *, by_itself: bool = False) -> None:
         """Delete the safety snapshots beyond the latest ``keep``; ``by_itself`` without a dialog, after the grace."""
         if not by_itself:
-            self.ask(host, vm_uuid, lambda facts: DeleteDialog(facts, prune_request(facts, keep), self._window))
+            self._ask_to_delete(host, vm_uuid, lambda facts: prune_request(facts, keep))
             return
 
         def planned(facts: Facts) -> None:
@@ -259,6 +253,14 @@ class Flows(QObject):
         """Put the equivalent ``virsh`` commands into the clipboard."""
         QGuiApplication.clipboard().setText("\n".join(job.commands))
 
+    def _ask_to_delete(self, host: Host, vm_uuid: str, choose: Callable[[Facts], DeleteRequest]) -> None:
+        host.ask(
+            lambda connection: delete.read_delete_facts(connection, vm_uuid, choose),
+            self,
+            lambda facts: self._open_made(host, facts, lambda facts: DeleteDialog(facts, choose(facts), self._window)),
+            lambda error: self._fail(host, error),
+        )
+
     def ask(self, host: Host, vm_uuid: str, make: Callable[[Facts], PlanDialog]) -> None:
         """Show the dialog that is made of the facts about a VM, then do what it plans."""
         self._read(host, vm_uuid, lambda facts: self._open_made(host, facts, make))
@@ -351,7 +353,7 @@ class Flows(QObject):
         self.progressed.emit(job)
 
     def _end(self, job: Job, outcome: Outcome | None, error: SnapguiError | None) -> None:
-        job.commands = () if job.plan is None else _commands(job.plan)
+        job.commands = () if job.plan is None else commands_of(job.plan)
         self._jobs.end(job, outcome, error)
         self._show_waiting(job)
         self._waiting.pop(id(job), None)
@@ -386,10 +388,6 @@ class Flows(QObject):
             job.note, job.commands = words(leftover.text), leftover.commands
             job.resumable, job.leftover = leftover.guest_stands_still, leftover
             self._jobs.add(job)
-
-
-def _commands(plan: Plan) -> tuple[str, ...]:
-    return tuple(shlex.join(("virsh", *step.virsh)) for step in plan.steps if step.virsh)
 
 
 def _no_connection() -> SnapguiError:

@@ -1,5 +1,6 @@
 """Running and finished jobs, as a list model: one row per job, newest first."""
 
+import shlex
 import threading
 import time
 from dataclasses import dataclass, field
@@ -119,6 +120,11 @@ class Job:
         if progress.guest_paused_s is not None:
             parts.append(tr("guest paused {seconds} s").format(seconds=f"{progress.guest_paused_s:.1f}"))
         return " · ".join(parts)
+
+
+def commands_of(plan: Plan) -> tuple[str, ...]:
+    """Return the ``virsh`` commands that do the same."""
+    return tuple(shlex.join(("virsh", *step.virsh)) for step in plan.steps if step.virsh)
 
 
 def job_of(plan: Plan, facts: Facts, uri: str) -> Job:
